@@ -1,0 +1,298 @@
+/*
+ * versus: measures commands against each other, in turns, in one run.
+ *
+ *	versus [-1] [-n ROUNDS] [-t SECONDS] [-w WARMUPS] [-c] [-p PREPARE]
+ *	       [VAR=VALUE...] COMMAND [ARG...] [::: [VAR=VALUE...] COMMAND ...]...
+ *
+ * The first command is the base. A round takes one sample of each, in this
+ * order and the next round in reverse; what drifts hits all alike. A sample is
+ * - normally: a burst of a worker that keeps running. It gets one byte on its
+ *   standard input and answers one line of numbers (columns) on standard output;
+ * - with -1: one whole run of the command: wall ns and CPU ns (user + system).
+ *   -p: a shell command run before each of them, not counted.
+ * -c keeps all workers on one CPU. -t stops early, yet not before 3 rounds.
+ *
+ * Prints "value COLUMN COMMAND MEDIAN Q1 Q3", and against the base, paired
+ * round by round, "ratio ..." and "diff ..."; numbered from 0.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { COMMANDS = 4, COLUMNS = 4, ROUNDS = 4096, ASSIGNS = 8 };
+
+struct command {
+	char **argv;
+	char **envp;
+	pid_t pid;
+	int to, from;
+};
+
+static struct command commands[COMMANDS];
+static int commands_n, columns_n;
+static double samples[COMMANDS][COLUMNS][ROUNDS];
+static bool one_shot, one_cpu;
+static const char *prepare;
+
+extern char **environ;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "versus: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* Our environment with the assignments in front of the command on top. */
+static char **environment(char **assigns, int n)
+{
+	int have = 0, out = 0;
+	char **e;
+
+	while (environ[have])
+		have++;
+	e = calloc((size_t)(have + n + 1), sizeof(*e));
+	if (!e)
+		die("calloc");
+	for (int i = 0; i < have; i++) {
+		bool replaced = false;
+
+		for (int a = 0; a < n; a++) {
+			const size_t name = (size_t)(strchr(assigns[a], '=') - assigns[a]) + 1;
+
+			replaced |= !strncmp(environ[i], assigns[a], name);
+		}
+		if (!replaced)
+			e[out++] = environ[i];
+	}
+	for (int a = 0; a < n; a++)
+		e[out++] = assigns[a];
+	return e;
+}
+
+static void parse_commands(char **argv)
+{
+	while (*argv) {
+		struct command *c = &commands[commands_n];
+		char **assigns = argv;
+		int n = 0;
+
+		if (commands_n++ == COMMANDS) {
+			fprintf(stderr, "versus: more than %d commands\n", COMMANDS);
+			exit(2);
+		}
+		while (*argv && strchr(*argv, '=') && strcmp(*argv, ":::") != 0)
+			argv++, n++;
+		c->envp = environment(assigns, n);
+		c->argv = argv;
+		while (*argv && strcmp(*argv, ":::") != 0)
+			argv++;
+		if (*argv)
+			*argv++ = NULL;
+		if (!c->argv[0]) {
+			fprintf(stderr, "versus: no command\n");
+			exit(2);
+		}
+	}
+}
+
+static void start(struct command *c)
+{
+	posix_spawn_file_actions_t fa;
+	int down[2], up[2], err;
+
+	posix_spawn_file_actions_init(&fa);
+	if (one_shot) {
+		posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
+	} else {
+		if (pipe2(down, O_CLOEXEC) || pipe2(up, O_CLOEXEC))
+			die("pipe2");
+		posix_spawn_file_actions_adddup2(&fa, down[0], 0);
+		posix_spawn_file_actions_adddup2(&fa, up[1], 1);
+	}
+	err = posix_spawnp(&c->pid, c->argv[0], &fa, NULL, c->argv, c->envp);
+	if (err) {
+		errno = err;
+		die(c->argv[0]);
+	}
+	posix_spawn_file_actions_destroy(&fa);
+	if (one_shot)
+		return;
+	close(down[0]);
+	close(up[1]);
+	c->to = down[1];
+	c->from = up[0];
+}
+
+static void failed(const struct command *c, int status)
+{
+	fprintf(stderr, "versus: %s ended with status 0x%x\n", c->argv[0], (unsigned int)status);
+	exit(1);
+}
+
+static int sample_run(struct command *c, double *out)
+{
+	struct rusage u;
+	double t;
+	int status;
+
+	if (prepare && system(prepare) != 0) {
+		fprintf(stderr, "versus: failed: %s\n", prepare);
+		exit(1);
+	}
+	t = now();
+	start(c);
+	if (wait4(c->pid, &status, 0, &u) != c->pid)
+		die("wait4");
+	out[0] = now() - t;
+	if (status)
+		failed(c, status);
+	out[1] = 1e9 * (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+		 1e3 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+	return 2;
+}
+
+static int sample_worker(struct command *c, double *out)
+{
+	char line[256], *p = line, *end;
+	size_t got = 0;
+	int n = 0;
+
+	if (write(c->to, "g", 1) != 1)
+		die(c->argv[0]);
+	do {
+		const ssize_t r = read(c->from, line + got, sizeof(line) - 1 - got);
+
+		if (r <= 0) {
+			waitpid(c->pid, &n, 0);
+			failed(c, n);
+		}
+		got += (size_t)r;
+	} while (line[got - 1] != '\n');
+	line[got] = 0;
+	while (n < COLUMNS) {
+		out[n] = strtod(p, &end);
+		if (end == p)
+			break;
+		p = end;
+		n++;
+	}
+	return n;
+}
+
+static void sample(int k, int round)
+{
+	double out[COLUMNS] = { 0 };
+
+	columns_n = (one_shot ? sample_run : sample_worker)(&commands[k], out);
+	for (int col = 0; round >= 0 && col < columns_n; col++)
+		samples[k][col][round] = out[col];
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double quantile(const double *sorted, int n, double q)
+{
+	const double at = q * (n - 1);
+	const int i = (int)at;
+
+	return i + 1 < n ? sorted[i] + (at - i) * (sorted[i + 1] - sorted[i]) : sorted[i];
+}
+
+static void print(const char *what, int col, int k, double *v, int n)
+{
+	qsort(v, (size_t)n, sizeof(*v), by_value);
+	printf("%s %d %d %.9g %.9g %.9g\n", what, col, k, quantile(v, n, 0.5),
+	       quantile(v, n, 0.25), quantile(v, n, 0.75));
+}
+
+static void print_all(int n)
+{
+	static double v[ROUNDS];
+
+	printf("rounds 0 0 %d %d %d\n", n, n, n);
+	for (int col = 0; col < columns_n; col++) {
+		for (int k = 1; k < commands_n; k++) {
+			for (int i = 0; i < n; i++)
+				v[i] = samples[k][col][i] / samples[0][col][i];
+			print("ratio", col, k, v, n);
+			for (int i = 0; i < n; i++)
+				v[i] = samples[k][col][i] - samples[0][col][i];
+			print("diff", col, k, v, n);
+		}
+		for (int k = 0; k < commands_n; k++) {
+			memcpy(v, samples[k][col], sizeof(double) * (size_t)n);
+			print("value", col, k, v, n);
+		}
+	}
+}
+
+static void stay_on_this_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)sched_getcpu(), &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+int main(int argc, char **argv)
+{
+	int rounds = 9, warmups = 1, opt, n = 0;
+	double seconds = 60, end;
+
+	while ((opt = getopt(argc, argv, "+1n:t:w:cp:")) != -1) {
+		switch (opt) {
+		case '1': one_shot = true; break;
+		case 'n': rounds = atoi(optarg); break;
+		case 't': seconds = atof(optarg); break;
+		case 'w': warmups = atoi(optarg); break;
+		case 'c': one_cpu = true; break;
+		case 'p': prepare = optarg; break;
+		default: return 2;
+		}
+	}
+	if (rounds < 1 || rounds > ROUNDS)
+		return 2;
+	parse_commands(argv + optind);
+	signal(SIGPIPE, SIG_IGN);
+	if (one_cpu)
+		stay_on_this_cpu();
+	for (int k = 0; !one_shot && k < commands_n; k++)
+		start(&commands[k]);
+	for (int i = 0; i < warmups; i++)
+		for (int k = 0; k < commands_n; k++)
+			sample(k, -1);
+	end = now() + seconds * 1e9;
+	for (; n < rounds && (n < 3 || now() < end); n++)
+		for (int i = 0; i < commands_n; i++)
+			sample(n % 2 ? commands_n - 1 - i : i, n);
+	for (int k = 0; !one_shot && k < commands_n; k++) {
+		close(commands[k].to);
+		waitpid(commands[k].pid, NULL, 0);
+	}
+	print_all(n);
+	return 0;
+}

@@ -1,0 +1,31 @@
+/*
+ * json: writes JSON, indented, to a stream. Keys are plain ASCII names. Texts
+ * may be any bytes: what is not UTF-8 becomes U+FFFD, byte for byte, so that
+ * the output is always valid.
+ */
+#ifndef DIOSHIM_JSON_H
+#define DIOSHIM_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct json {
+	FILE *f;
+	unsigned depth;
+	bool filled;		/* the innermost object or array has a member */
+};
+
+/* key is NULL inside arrays and at the top; bracket is '{' or '['. */
+void json_open(struct json *j, const char *key, char bracket);
+void json_close(struct json *j, char bracket);
+void json_number(struct json *j, const char *key, uint64_t value);
+void json_bool(struct json *j, const char *key, bool value);
+void json_text(struct json *j, const char *key, const char *text);
+void json_hex(struct json *j, const char *key, const char *bytes);
+
+/* Bytes of the UTF-8 character at text, 0 if there is none. */
+unsigned utf8_length(const char *text);
+bool utf8_valid(const char *text);
+
+#endif

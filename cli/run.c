@@ -1,0 +1,208 @@
+#include "cli.h"
+#include "folder.h"
+#include "gather.h"
+#include "settings.h"
+#include "spawn.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct run {
+	struct settings settings;
+	const char *text, *json;	/* file names; NULL: stderr, none */
+	FILE *text_file, *json_file;
+	char **command;
+	char library[PATH_MAX];
+	struct folder folder;
+	uint64_t began_ns;		/* CLOCK_REALTIME, as in the ledgers */
+};
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct run *run = state->input;
+
+	if (key >= SETTING_KEY && key < SETTING_KEY + CONFIGS) {
+		run->settings.text[key - SETTING_KEY] = arg;
+		return 0;
+	}
+	switch (key) {
+	case 'o':
+		run->text = arg;
+		return 0;
+	case 'j':
+		run->json = arg;
+		return 0;
+	case ARGP_KEY_ARG:	/* the command: what follows is its own */
+		run->command = state->argv + state->next - 1;
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "no command to run");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int parse_options(struct run *run, int argc, char **argv)
+{
+	struct argp_option options[CONFIGS + 3] = {
+		{ "output", 'o', "FILE", 0, "text report, instead of on standard error", 0 },
+		{ "json", 'j', "FILE", 0, "the report as JSON; - is standard output", 0 },
+	};
+	struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.args_doc = "[--] COMMAND [ARGUMENT...]",
+		.doc = "Run a command with libdioshim.so preloaded, and show how its bytes "
+		       "travelled.\vThe exit status is the command's; 127 when it was not found, "
+		       "126 when it cannot be executed, 125 when dioshim itself fails.",
+	};
+	error_t e;
+
+	settings_options(options + 2);
+	e = argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, run);
+	for (unsigned i = 0; i < CONFIGS; i++)
+		free((void *)(uintptr_t)options[2 + i].doc);
+	return e ? STATUS_OWN : 0;
+}
+
+/* Ours first, then what is there, unless we are in it already. */
+static bool set_preload(const char *library)
+{
+	const char *old = getenv("LD_PRELOAD"), *word = old;
+	char *list = NULL;
+	bool good;
+
+	while (word && *word) {
+		size_t len = strcspn(word, " :");
+
+		if (len == strlen(library) && memcmp(word, library, len) == 0)
+			return true;
+		word += len + (word[len] != '\0');
+	}
+	if (asprintf(&list, old && *old ? "%s:%s" : "%s", library, old) < 0)
+		list = NULL;
+	good = list && setenv("LD_PRELOAD", list, 1) == 0;
+	if (!good)
+		complain("LD_PRELOAD: %s", strerror(errno));
+	free(list);
+	return good;
+}
+
+/* Before the command runs: a report that cannot be written is known early. */
+static bool open_outputs(struct run *run)
+{
+	run->text_file = run->text ? output_open(run->text) : stderr;
+	if (!run->text_file)
+		return false;
+	if (run->json)
+		run->json_file = output_open(run->json);
+	return !run->json || run->json_file;
+}
+
+static bool close_outputs(struct run *run)
+{
+	bool good = true;
+
+	if (run->text)
+		good = output_close(run->text_file, run->text);
+	if (run->json)
+		good &= output_close(run->json_file, run->json);
+	return good;
+}
+
+static char *join(char **words)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	for (char **word = words; f && *word; word++)
+		fprintf(f, "%s%s", word == words ? "" : " ", *word);
+	if (f)
+		fclose(f);
+	return text;
+}
+
+static bool print_report(struct run *run, struct report *r)
+{
+	if (!r->processes_n)
+		complain("%s: no ledger in %s: the library was not loaded, or could not write there",
+			 run->command[0], run->folder.path);
+	if (r->processes_n || run->text)
+		report_text(r, run->text_file);
+	if (run->json_file)
+		report_json(r, run->json_file);
+	return close_outputs(run);
+}
+
+/* The status for a command that did not start. */
+static int not_started(const struct run *run, int why)
+{
+	complain("%s: %s", run->command[0], strerror(why));
+	return why == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE;
+}
+
+static int run_command(struct run *run, struct ending *end)
+{
+	struct report report = { 0 };
+	uint64_t start;
+	size_t found = 0;
+	bool written;
+
+	run->began_ns = now_ns(CLOCK_REALTIME);
+	start = now_ns(CLOCK_MONOTONIC);
+	if (!spawn_and_wait(run->command, end))
+		return STATUS_OWN;
+	if (end->exec_error)
+		return not_started(run, end->exec_error);
+	report.elapsed_ns = now_ns(CLOCK_MONOTONIC) - start;
+	report_add_folder(&report, run->folder.path, run->began_ns, &found);
+	report_last_words(&report, end->pid, &end->words);
+	report_sum(&report);
+	report.command = join(run->command);
+	written = print_report(run, &report);
+	report_free(&report);
+	/* A command that succeeded without its report is half a success. */
+	return written || end->signaled || end->status ? 0 : STATUS_OWN;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run run = { 0 };
+	struct ending end;
+	int status = parse_options(&run, argc, argv);
+	const char *library = run.library;
+
+	if (status)
+		return status;
+	if (!settings_check(&run.settings) || !locate_library(run.library))
+		return STATUS_OWN;
+	status = program_check(run.command[0], library);
+	if (status)
+		return status;
+	if (!open_outputs(&run) ||
+	    !folder_make(&run.folder, run.settings.config.dir))
+		return STATUS_OWN;
+	if (!set_preload(library) ||
+	    !settings_export(&run.settings, run.folder.path))
+		status = STATUS_OWN;
+	else
+		status = run_command(&run, &end);
+	folder_remove(&run.folder);
+	if (status)
+		return status;
+	end_alike(&end);
+}

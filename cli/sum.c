@@ -1,0 +1,313 @@
+/*
+ * sum: many processes to one report. Sums add; file rows merge by device,
+ * inode and path; the kernel's counts lose what they hold twice.
+ */
+#include "gather.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const unsigned route_copies[ROUTES] = {
+#define ROUTE(name, copies, sentence) copies,
+#include "counters.def"
+#undef ROUTE
+};
+
+static int compare(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int by_pid(const void *x, const void *y)
+{
+	const struct process *a = x, *b = y;
+	int c = compare(a->pid, b->pid);
+
+	return c ? c : compare(a->start_ns, b->start_ns);
+}
+
+static int by_start(const void *x, const void *y)
+{
+	const struct process *a = x, *b = y;
+	int c = compare(a->start_ns, b->start_ns);
+
+	return c ? c : compare(a->pid, b->pid);
+}
+
+static int by_name(const void *x, const void *y)
+{
+	const struct ledger_file *a = x, *b = y;
+	int c = compare(a->dev, b->dev);
+
+	c = c ? c : compare(a->ino, b->ino);
+	/* Overflow rows are one, whatever they are called. */
+	return c || (!a->dev && !a->ino) ? c : strcmp(a->path, b->path);
+}
+
+static uint64_t file_bytes(const struct ledger_file *file)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < ROUTES; i++)
+		bytes += file->routes[i].bytes;
+	return bytes;
+}
+
+static int by_bytes(const void *x, const void *y)
+{
+	const struct ledger_file *a = x, *b = y;
+	int c = compare(file_bytes(b), file_bytes(a));
+
+	return c ? c : strcmp(a->path, b->path);
+}
+
+static void add_sums(struct ledger_sum *to, const struct ledger_sum *from, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		to[i].calls += from[i].calls;
+		to[i].bytes += from[i].bytes;
+	}
+}
+
+static void merge_into(struct ledger_file *to, const struct ledger_file *from)
+{
+	add_sums(to->routes, from->routes, ROUTES);
+	for (unsigned i = 0; i < REASONS; i++)
+		to->reason_bytes[i] += from->reason_bytes[i];
+	to->read_bytes += from->read_bytes;
+	to->written_bytes += from->written_bytes;
+	to->block_device |= from->block_device;
+	/* A process that never routed the file does not know them. */
+	if (from->mem_align > to->mem_align)
+		to->mem_align = from->mem_align;
+	if (from->offset_align > to->offset_align)
+		to->offset_align = from->offset_align;
+}
+
+static void merge_files(struct report *r)
+{
+	size_t kept = 0;
+
+	if (!r->files_n)
+		return;
+	qsort(r->files, r->files_n, sizeof(*r->files), by_name);
+	for (size_t i = 1; i < r->files_n; i++) {
+		if (by_name(&r->files[kept], &r->files[i]) == 0)
+			merge_into(&r->files[kept], &r->files[i]);
+		else
+			r->files[++kept] = r->files[i];
+	}
+	r->files_n = kept + 1;
+	for (size_t i = 0; i < r->files_n; i++)
+		if (!r->files[i].dev && !r->files[i].ino)
+			strcpy(r->files[i].path, "(other files)");
+	qsort(r->files, r->files_n, sizeof(*r->files), by_bytes);
+}
+
+/* a - b, 0 rather than below it. */
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* What of a process's count may be its children's: not its own for certain. */
+static struct kernel_count spare(const struct process *p)
+{
+	const struct ledger_witness *w = &p->witness;
+	uint64_t own_r = larger(w->rchar0 + w->seen_rchar, p->first_thread.rchar);
+	uint64_t own_w = larger(w->wchar0 + w->seen_wchar, p->first_thread.wchar);
+
+	if (!w->readings)
+		return (struct kernel_count){ 0 };
+	return (struct kernel_count){
+		less(less(w->rchar, own_r), p->children.rchar),
+		less(less(w->wchar, own_w), p->children.wchar),
+	};
+}
+
+/* All that the kernel had counted for a process when it ended. */
+static struct kernel_count whole_count(const struct process *p)
+{
+	const struct ledger_witness *w = &p->witness;
+
+	return (struct kernel_count){
+		larger(w->rchar, w->rchar0 + p->counters[COUNTER_seen_rchar]),
+		larger(w->wchar, w->wchar0 + p->counters[COUNTER_seen_wchar]),
+	};
+}
+
+static bool went_on(const struct process *p, const struct process *end)
+{
+	return p->state == LEDGER_EXECED && p + 1 < end && p[1].pid == p->pid;
+}
+
+/* The last ledger of this pid that began before; NULL: none. Sorted by pid. */
+static struct process *find(struct report *r, uint32_t pid, uint64_t before_ns)
+{
+	size_t low = 0, high = r->processes_n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		struct process *p = &r->processes[middle];
+
+		if (p->pid < pid || (p->pid == pid && p->start_ns <= before_ns))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low && r->processes[low - 1].pid == pid ? &r->processes[low - 1]
+						       : NULL;
+}
+
+/*
+ * When a process has waited for a child, the kernel adds the child's counts to
+ * its own. A child with a ledger would then count twice. Whether it was waited
+ * for is written nowhere; it was, if the sum has room for it.
+ */
+static void charge_parent(struct report *r, struct process *last)
+{
+	struct process *end = r->processes + r->processes_n, *first = last, *p;
+	struct kernel_count whole = whole_count(last);
+
+	while (first > r->processes && went_on(first - 1, end))
+		first--;
+	p = find(r, first->ppid, first->start_ns);
+	for (; p; p = went_on(p, end) ? p + 1 : NULL) {
+		struct kernel_count room = spare(p);
+
+		if (p->end_ns && last->end_ns > p->end_ns)
+			continue;
+		if (p == first || room.rchar < whole.rchar ||
+		    room.wchar < whole.wchar)
+			continue;
+		p->children.rchar += whole.rchar;
+		p->children.wchar += whole.wchar;
+		return;
+	}
+}
+
+static void find_children(struct report *r)
+{
+	struct process *end;
+
+	if (!r->processes_n)
+		return;
+	end = r->processes + r->processes_n;
+	qsort(r->processes, r->processes_n, sizeof(*r->processes), by_pid);
+	for (struct process *p = r->processes; p < end; p++)
+		if (!p->alive && !went_on(p, end))
+			charge_parent(r, p);
+	qsort(r->processes, r->processes_n, sizeof(*r->processes), by_start);
+}
+
+struct kernel_count process_kernel(const struct process *p)
+{
+	const struct ledger_witness *w = &p->witness;
+
+	if (!w->readings)
+		return (struct kernel_count){ 0 };
+	return (struct kernel_count){
+		less(w->rchar, w->rchar0 + p->children.rchar),
+		less(w->wchar, w->wchar0 + p->children.wchar),
+	};
+}
+
+uint64_t process_seen(const struct process *p)
+{
+	if (!p->witness.readings)
+		return 0;
+	return p->witness.seen_rchar + p->witness.seen_wchar;
+}
+
+static const char *why_open(const struct process *p)
+{
+	const struct ledger_witness *w = &p->witness;
+	uint64_t routed = 0, reasoned = 0;
+
+	for (unsigned i = 0; i < ROUTES; i++)
+		routed += p->routes[i].bytes;
+	for (unsigned i = 0; i < REASONS; i++)
+		reasoned += p->reasons[i].bytes;
+	if (p->counters[COUNTER_asked_bytes] !=
+	    routed + p->counters[COUNTER_not_transferred_bytes])
+		return "the bytes asked for are not those of the routes and those not transferred";
+	if (reasoned != p->routes[ROUTE_bounced].bytes +
+			p->routes[ROUTE_staged].bytes +
+			p->routes[ROUTE_cached].bytes +
+			p->routes[ROUTE_in_kernel].bytes)
+		return "the bytes of the reasons are not those of the routes";
+	if (w->readings && (w->rchar < w->rchar0 + w->seen_rchar ||
+			    w->wchar < w->wchar0 + w->seen_wchar))
+		return "the shim claims more bytes than the kernel counted";
+	return NULL;
+}
+
+static void sum_process(struct report *r, struct process *p)
+{
+	struct kernel_count kernel = process_kernel(p);
+
+	for (unsigned i = 0; i < COUNTERS; i++)
+		r->counters[i] += p->counters[i];
+	add_sums(r->routes, p->routes, ROUTES);
+	add_sums(r->reasons, p->reasons, REASONS);
+	r->kernel.rchar += kernel.rchar;
+	r->kernel.wchar += kernel.wchar;
+	r->seen_bytes += process_seen(p);
+	r->read_n += p->witness.readings > 0;
+	r->unread_n += p->witness.readings == 0;
+	r->alive_n += p->alive;
+	/* Killed: the kernel's reading is older than the last calls. */
+	r->stale_n += p->state == LEDGER_RUNNING && !p->exact &&
+		      p->witness.readings;
+	p->open = why_open(p);
+	r->open_n += p->open != NULL;
+}
+
+static void sum_copies(struct report *r)
+{
+	for (unsigned i = 0; i < ROUTES; i++)
+		r->made_bytes += r->routes[i].bytes * route_copies[i];
+	r->buffered_bytes = r->routes[ROUTE_zero_copy].bytes +
+			    r->routes[ROUTE_bounced].bytes +
+			    r->routes[ROUTE_staged].bytes +
+			    r->routes[ROUTE_cached].bytes;
+	r->saved_bytes = less(r->buffered_bytes, r->made_bytes);
+}
+
+/* From the first start to the last end; the living have lived till now. */
+static uint64_t span(const struct report *r)
+{
+	uint64_t first = UINT64_MAX, last = 0;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (size_t i = 0; i < r->processes_n; i++) {
+		const struct process *p = &r->processes[i];
+
+		if (p->start_ns < first)
+			first = p->start_ns;
+		last = larger(last, p->end_ns);
+		if (p->alive)
+			last = larger(last, (uint64_t)now.tv_sec * 1000000000 +
+					    (uint64_t)now.tv_nsec);
+	}
+	return less(last, first);
+}
+
+void report_sum(struct report *r)
+{
+	find_children(r);
+	for (size_t i = 0; i < r->processes_n; i++)
+		sum_process(r, &r->processes[i]);
+	r->unseen_bytes = less(r->kernel.rchar + r->kernel.wchar, r->seen_bytes);
+	sum_copies(r);
+	merge_files(r);
+	if (!r->elapsed_ns)
+		r->elapsed_ns = span(r);
+}

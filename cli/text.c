@@ -1,0 +1,392 @@
+/*
+ * text: the report that a person reads at a glance. What is zero is left out.
+ */
+#include "gather.h"
+
+#include "cli.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define WIDTH_MIN	80
+#define WIDTH_MAX	100
+#define TOP_FILES	8
+
+struct out {
+	FILE *f;
+	unsigned width;
+	const char *bold, *good, *bad, *end;
+};
+
+struct route_text {
+	const char *name, *sentence;
+	unsigned copies;
+};
+
+static const struct route_text route_texts[ROUTES] = {
+#define ROUTE(name, copies, sentence) { #name, sentence, copies },
+#include "counters.def"
+#undef ROUTE
+};
+
+static const char *const reason_sentences[REASONS] = {
+#define REASON(name, route, sentence) sentence,
+#include "reasons.def"
+#undef REASON
+};
+
+struct number {
+	char text[32];
+};
+
+/* 1,234,567 */
+static struct number count(uint64_t n)
+{
+	char digits[24];
+	struct number out;
+	int len = snprintf(digits, sizeof(digits), "%" PRIu64, n), k = 0;
+
+	for (int i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			out.text[k++] = ',';
+		out.text[k++] = digits[i];
+	}
+	out.text[k] = '\0';
+	return out;
+}
+
+static struct number bytes(uint64_t n)
+{
+	static const char units[] = "KMGTPE";
+	double x = (double)n;
+	struct number out;
+	int unit = -1;
+
+	/* Not 1024.0 of a unit: that is 1.0 of the next. */
+	for (; x >= (unit < 0 ? 1024 : 1023.95) && unit < 5; unit++)
+		x /= 1024;
+	if (unit < 0)
+		snprintf(out.text, sizeof(out.text), "%" PRIu64 " B", n);
+	else
+		snprintf(out.text, sizeof(out.text), "%.1f %ciB", x, units[unit]);
+	return out;
+}
+
+/* Rounded, but 0 and 100 only when it is nothing and all. */
+static struct number share(uint64_t part, uint64_t all)
+{
+	double x = all ? 100.0 * (double)part / (double)all : 0;
+	struct number out;
+
+	if (!all)
+		strcpy(out.text, "-");
+	else if (part && x < 0.05)
+		strcpy(out.text, "<0.1 %");
+	else if (part < all && x >= 99.95)
+		strcpy(out.text, ">99.9 %");
+	else
+		snprintf(out.text, sizeof(out.text), "%.1f %%", x);
+	return out;
+}
+
+static const char *plural(size_t n)
+{
+	return n == 1 ? "" : "es";
+}
+
+/* Columns that it takes: characters, not bytes. */
+static unsigned columns_of(const char *text, size_t len)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += ((unsigned char)text[i] & 0xc0) != 0x80;
+	return n;
+}
+
+static unsigned columns(const char *text)
+{
+	return columns_of(text, strlen(text));
+}
+
+/* Words after what is printed already, in lines that begin at an indent. */
+static void wrap(const struct out *o, unsigned at, unsigned indent, const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, " ");
+		unsigned word = columns_of(text, len);
+
+		if (at > indent && at + 1 + word > o->width) {
+			fprintf(o->f, "\n%*s", (int)indent, "");
+			at = indent;
+		} else if (at > indent) {
+			putc(' ', o->f);
+			at++;
+		}
+		fwrite(text, 1, len, o->f);
+		at += word;
+		text += len + (text[len] == ' ');
+	}
+	putc('\n', o->f);
+}
+
+__attribute__((format(printf, 2, 3)))
+static void line(const struct out *o, const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) >= 0) {
+		fputs("  ", o->f);
+		wrap(o, 2, 2, text);
+	}
+	va_end(ap);
+	free(text);
+}
+
+static const char *title(const struct report *r)
+{
+	if (r->command)
+		return r->command;
+	return r->processes_n ? r->processes[0].command : "(no ledger)";
+}
+
+/* At most so many columns; what is cut out leaves three dots, near the left. */
+static void shorten(const char *text, unsigned max, char *to, size_t size)
+{
+	unsigned all = columns(text), head = max / 4, cut;
+	const char *tail = text;
+
+	if (all <= max || max < 8) {
+		snprintf(to, size, "%s", text);
+		return;
+	}
+	cut = all - (max - 3);
+	for (unsigned n = 0; n < head + cut; n++)
+		for (tail++; ((unsigned char)*tail & 0xc0) == 0x80;)
+			tail++;
+	for (unsigned n = 0; n < head; n++)
+		do
+			*to++ = *text++, size--;
+		while (((unsigned char)*text & 0xc0) == 0x80);
+	snprintf(to, size, "...%s", tail);
+}
+
+static void head(const struct out *o, const struct report *r)
+{
+	char *command = strdup(title(r)), *shown = command ? malloc(strlen(command) + 8) : NULL;
+
+	if (shown) {
+		make_printable(command);
+		shorten(command, 3 * o->width, shown, strlen(command) + 8);
+		fprintf(o->f, "%sdioshim:%s ", o->bold, o->end);
+		wrap(o, 9, 9, shown);
+	}
+	fprintf(o->f, "         %s process%s, %.2f s", count(r->processes_n).text,
+		plural(r->processes_n), (double)r->elapsed_ns / 1e9);
+	if (r->alive_n)
+		fprintf(o->f, "; %zu still run%s: figures of this moment",
+			r->alive_n, r->alive_n == 1 ? "s" : "");
+	putc('\n', o->f);
+	free(shown);
+	free(command);
+}
+
+static void routes(const struct out *o, const struct report *r)
+{
+	uint64_t all = r->buffered_bytes + r->routes[ROUTE_in_kernel].bytes;
+
+	fprintf(o->f, "\n  %sroute %13s %11s %8s %7s%s\n", o->bold, "calls",
+		"bytes", "share", "copies", o->end);
+	for (unsigned i = 0; i < ROUTES; i++) {
+		const struct route_text *t = &route_texts[i];
+		const struct ledger_sum *s = &r->routes[i];
+		bool always = i == ROUTE_zero_copy || i == ROUTE_bounced ||
+			      i == ROUTE_cached;
+		char name[16];
+
+		if (!s->calls && !s->bytes && !always)
+			continue;
+		snprintf(name, sizeof(name), "%s", t->name);
+		for (char *c = name; *c; c++)
+			*c = *c == '_' ? '-' : *c;
+		fprintf(o->f, "  %s%-9s%s %9s %11s %8s %7u   %s\n",
+			i == ROUTE_zero_copy && s->bytes ? o->good : "", name,
+			i == ROUTE_zero_copy && s->bytes ? o->end : "",
+			count(s->calls).text, bytes(s->bytes).text,
+			i == ROUTE_not_file ? "" : share(s->bytes, all).text,
+			t->copies, o->width >= 98 ? t->sentence : "");
+	}
+}
+
+static void copies(const struct out *o, const struct report *r)
+{
+	putc('\n', o->f);
+	if (!r->buffered_bytes) {
+		line(o, "copies: none made, none to save: no file data went through the shim");
+		return;
+	}
+	line(o, "copies: %s made, %s saved of the %s a buffered run would have made (%s)",
+	     bytes(r->made_bytes).text, bytes(r->saved_bytes).text,
+	     bytes(r->buffered_bytes).text,
+	     share(r->saved_bytes, r->buffered_bytes).text);
+	if (r->counters[COUNTER_copied_bytes])
+		line(o, "file to file, direct to direct: %s",
+		     bytes(r->counters[COUNTER_copied_bytes]).text);
+	if (r->counters[COUNTER_widened_bytes])
+		line(o, "reads widened to whole blocks: %s beyond what was asked",
+		     bytes(r->counters[COUNTER_widened_bytes]).text);
+	if (r->counters[COUNTER_rewritten_bytes])
+		line(o, "written a second time, through the cache: %s",
+		     bytes(r->counters[COUNTER_rewritten_bytes]).text);
+}
+
+static const struct report *sorted_report;
+
+static int by_bytes(const void *x, const void *y)
+{
+	const unsigned *a = x, *b = y;
+	const struct ledger_sum *s = sorted_report->reasons;
+
+	if (s[*a].bytes != s[*b].bytes)
+		return s[*a].bytes < s[*b].bytes ? 1 : -1;
+	return s[*a].calls < s[*b].calls ? 1 : s[*a].calls > s[*b].calls ? -1
+					  : (*a > *b) - (*a < *b);
+}
+
+static void reasons(const struct out *o, const struct report *r)
+{
+	unsigned order[REASONS];
+	bool first = true;
+
+	for (unsigned i = 0; i < REASONS; i++)
+		order[i] = i;
+	sorted_report = r;
+	qsort(order, REASONS, sizeof(order[0]), by_bytes);
+	for (unsigned i = 0; i < REASONS; i++) {
+		const struct ledger_sum *s = &r->reasons[order[i]];
+
+		if (!s->calls && !s->bytes)
+			continue;
+		if (first)
+			fprintf(o->f, "\n  %swhat stopped the rest%s\n", o->bold, o->end);
+		first = false;
+		fprintf(o->f, "  %10s  %10s  ", count(s->calls).text, bytes(s->bytes).text);
+		wrap(o, 26, 26, reason_sentences[order[i]]);
+	}
+}
+
+static void one_file(const struct out *o, const struct ledger_file *file)
+{
+	unsigned width = o->width - 48;
+	uint64_t all = 0;
+	char path[LEDGER_PATH], shown[LEDGER_PATH + 8], align[32] = "-";
+
+	for (unsigned i = 0; i < ROUTES; i++)
+		all += file->routes[i].bytes;
+	memcpy(path, file->path, sizeof(path));
+	make_printable(path);
+	shorten(path, width, shown, sizeof(shown));
+	if (file->offset_align)
+		snprintf(align, sizeof(align), "%" PRIu32 "/%" PRIu32,
+			 file->mem_align, file->offset_align);
+	fprintf(o->f, "  %s%*s %11s %11s %9s %11s\n", shown,
+		(int)(width > columns(shown) ? width - columns(shown) : 0), "",
+		bytes(file->read_bytes).text, bytes(file->written_bytes).text,
+		share(file->routes[ROUTE_zero_copy].bytes, all).text, align);
+}
+
+static void files(const struct out *o, const struct report *r)
+{
+	size_t shown = 0;
+
+	for (; shown < r->files_n && shown < TOP_FILES; shown++) {
+		const struct ledger_file *file = &r->files[shown];
+
+		if (!file->read_bytes && !file->written_bytes)
+			break;
+		if (!shown)
+			fprintf(o->f, "\n  %s%-*s %11s %11s %9s %11s%s\n", o->bold,
+				(int)(o->width - 48), "file", "read", "written",
+				"zero-copy", "mem/offset", o->end);
+		one_file(o, file);
+	}
+	if (shown < r->files_n)
+		line(o, "and %s more", count(r->files_n - shown).text);
+}
+
+static void witness(const struct out *o, const struct report *r)
+{
+	putc('\n', o->f);
+	if (r->read_n)
+		line(o, "the kernel counted %s (rchar + wchar): %s seen by the shim, %s not seen%s",
+		     bytes(r->kernel.rchar + r->kernel.wchar).text,
+		     bytes(r->seen_bytes).text, bytes(r->unseen_bytes).text,
+		     r->unseen_bytes ? " (stdio inside libc, raw system calls, io_uring)" : "");
+	if (r->unread_n)
+		line(o, "%zu process%s left no last reading (killed): not in this line",
+		     r->unread_n, plural(r->unread_n));
+	if (r->stale_n)
+		line(o, "%zu process%s killed after a reading: what came later is not in this line",
+		     r->stale_n, r->stale_n == 1 ? " was" : "es were");
+	for (size_t i = 0; i < r->processes_n; i++) {
+		const struct process *p = &r->processes[i];
+
+		if (!p->open)
+			continue;
+		fputs(o->bad, o->f);
+		line(o, "LEDGER DOES NOT CLOSE: process %" PRIu32 ": %s%s", p->pid,
+		     p->open, p->alive ? " (it still runs: perhaps inside a call)" :
+		     p->state == LEDGER_RUNNING ? " (it was killed: perhaps inside a call)" : "");
+		fputs(o->end, o->f);
+	}
+}
+
+static void prepare(struct out *o, FILE *f)
+{
+	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+	bool terminal = isatty(fileno(f));
+	struct winsize ws;
+
+	*o = (struct out){ f, WIDTH_MAX, "", "", "", "" };
+	if (!terminal)
+		return;
+	if (ioctl(fileno(f), TIOCGWINSZ, &ws) == 0 && ws.ws_col &&
+	    ws.ws_col < WIDTH_MAX)
+		o->width = ws.ws_col < WIDTH_MIN ? WIDTH_MIN : ws.ws_col;
+	if ((none && *none) || !term || strcmp(term, "dumb") == 0)
+		return;
+	o->bold = "\033[1m";
+	o->good = "\033[32m";
+	o->bad = "\033[1;31m";
+	o->end = "\033[0m";
+}
+
+void report_text(const struct report *r, FILE *f)
+{
+	char *text = NULL;
+	size_t size;
+	struct out o;
+
+	/* One write: reports of two runs must not mix on a terminal. */
+	prepare(&o, f);
+	o.f = open_memstream(&text, &size);
+	if (!o.f)
+		return;
+	head(&o, r);
+	if (r->processes_n) {
+		routes(&o, r);
+		copies(&o, r);
+		reasons(&o, r);
+		files(&o, r);
+		witness(&o, r);
+	}
+	fclose(o.f);
+	fwrite(text, 1, size, f);
+	free(text);
+}

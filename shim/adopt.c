@@ -1,0 +1,221 @@
+#include "adopt.h"
+
+#include "book.h"
+#include "locks.h"
+#include "mapped.h"
+#include "own.h"
+#include "state.h"
+#include "text.h"
+
+#include <linux/fs.h>
+#include <string.h>
+
+#define PATH_ROOM 1024		/* longer paths are matched by their beginning */
+
+static void fd_name(char *to, int fd)
+{
+	memcpy(to, "fd/", 3);
+	text_number(to + 3, (uint64_t)fd);
+}
+
+static bool path_of(int fd, char *path)
+{
+	char name[8 + TEXT_NUMBER] = "self/";
+	ssize_t n;
+
+	fd_name(name + 5, fd);
+	n = own_proc < 0 ? -1 : sys_readlinkat(own_proc, name, path, PATH_ROOM - 1);
+	path[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+/* The flags the second descriptor is opened with. */
+static int twin_flags(int flags, bool rescue)
+{
+	int keep = flags & (O_ACCMODE | O_SYNC | O_DSYNC | O_NOATIME);
+
+	/* O_NONBLOCK: rather refused than held up by somebody's lease. */
+	if (rescue)
+		return keep | (flags & O_APPEND) | O_NONBLOCK | O_NOCTTY;
+	return keep | O_DIRECT | O_NONBLOCK | O_NOCTTY;
+}
+
+static enum reason open_reason(int err)
+{
+	switch (err) {
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+		return REASON_no_descriptor;
+	case -EINVAL:
+		return REASON_no_direct;
+	default:
+		return REASON_refused;
+	}
+}
+
+/*
+ * Opens the file of fd a second time, for slot f. Between the opening and the
+ * move to a high number a low one is closed, which would drop POSIX locks: so
+ * the whole happens only while none are held or being taken.
+ */
+static enum reason open_twin(int fd, int flags, struct file *f)
+{
+	enum reason why = REASON_locked;
+	struct stat st;
+	char name[4 + TEXT_NUMBER];
+	int twin;
+
+	if (!locks_close_begin())
+		return REASON_locked;
+	if (locks_held(fd))
+		goto out;
+	fd_name(name, fd);
+	twin = own_open_proc(name, twin_flags(flags, f->rescue));
+	if (twin < 0) {
+		why = open_reason(twin);
+		goto out;
+	}
+	why = REASON_refused;
+	if (sys_fstat(twin, &st) != 0 || st.st_ino != f->ino || st.st_dev != f->dev) {
+		sys_close(twin);
+		goto out;
+	}
+	f->twin = own_raise(twin, file_word(f));
+	why = f->twin < 0 ? REASON_no_descriptor : REASON_NONE;
+out:
+	locks_close_end();
+	return why;
+}
+
+/* May the path be routed? And its row. */
+static bool look_at_path(int fd, const struct stat *st, struct ledger_file **row)
+{
+	char path[PATH_ROOM];
+
+	*row = NULL;
+	if (!path_of(fd, path))
+		return true;
+	if (!config_allows(&state_config, path, S_ISBLK(st->st_mode)))
+		return false;
+	*row = book_row(st, path);
+	return true;
+}
+
+static enum reason route_file(int fd, const struct stat *st, int flags, struct file **out,
+			      struct ledger_file **row)
+{
+	const bool rescue = flags & O_DIRECT;
+	const uint32_t keep = (uint32_t)flags & (rescue ? FILE_FLAGS_RESCUE : FILE_FLAGS);
+	struct align_facts facts;
+	enum reason why;
+	struct file *f;
+
+	if (!look_at_path(fd, st, row))
+		return REASON_excluded;
+	if (state_config.mode == MODE_off)
+		return REASON_switched_off;
+	why = align_discover(fd, st, &facts);
+	if (*row) {
+		(*row)->mem_align = facts.align.mem;
+		(*row)->offset_align = facts.align.read;
+	}
+	if (why != REASON_NONE)
+		return why;
+	f = file_find(st->st_dev, st->st_ino, keep, rescue);
+	if (f) {
+		*out = f;
+		return REASON_NONE;
+	}
+	f = file_new();
+	if (!f)
+		return REASON_table_full;
+	f->dev = st->st_dev;
+	f->ino = st->st_ino;
+	f->flags = keep;
+	f->rescue = rescue;
+	f->block_device = S_ISBLK(st->st_mode);
+	f->facts = facts;
+	f->row = *row;
+	f->row_epoch = book_epoch;
+	__atomic_store_n(&f->refs, 1, __ATOMIC_SEQ_CST);
+	if (mapped_is(f->dev, f->ino))
+		f->mapped = 1;
+	why = open_twin(fd, flags, f);
+	if (why != REASON_NONE) {
+		file_release(f);
+		return why;
+	}
+	*out = f;
+	return REASON_NONE;
+}
+
+uint64_t adopt(int fd)
+{
+	struct ledger_file *row = NULL;
+	struct file *f = NULL;
+	struct stat st;
+	enum reason why;
+	uint64_t word;
+	int flags;
+
+	if (sys_fstat(fd, &st) != 0)
+		return 0;
+	if (!state_owner())
+		return 0;
+	flags = sys_fcntl(fd, F_GETFL, 0);
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+		word = fdtab_plain(REASON_NONE, 0);
+	} else if (flags < 0 || (flags & O_PATH)) {
+		return 0;
+	} else {
+		why = route_file(fd, &st, flags, &f, &row);
+		if (why == REASON_locked && !f)	/* soon gone, perhaps: ask again */
+			return fdtab_plain(why, book_row_number(row));
+		word = f ? file_word(f) : fdtab_plain(why, book_row_number(row));
+		if (why != REASON_excluded)
+			book_count(f ? COUNTER_files_routed : COUNTER_files_refused, 1);
+	}
+	if (!fdtab_replace(fd, 0, word)) {	/* another thread was first */
+		if (f)
+			file_release(f);
+		return fdtab_get(fd);
+	}
+	return word;
+}
+
+bool adopt_guard(int fd, struct file *f, struct guard *g)
+{
+	const uint32_t care = f->rescue ? FILE_FLAGS_RESCUE : FILE_FLAGS;
+	struct stat st;
+
+	if (sys_fstat(fd, &st) != 0 || st.st_ino != f->ino || st.st_dev != f->dev)
+		return false;
+	g->flags = sys_fcntl(fd, F_GETFL, 0);
+	if (g->flags < 0 || ((uint32_t)g->flags & care) != f->flags)
+		return false;
+	g->size = (uint64_t)st.st_size;
+	if (f->block_device) {
+		g->size = f->facts.device_size;
+		if (sys_ioctl(fd, BLKGETSIZE64, &g->size) != 0)
+			return false;
+	}
+	return true;
+}
+
+struct ledger_file *adopt_row(struct file *f)
+{
+	uint32_t epoch = __atomic_load_n(&book_epoch, __ATOMIC_ACQUIRE);
+	char path[PATH_ROOM];
+	struct stat st;
+
+	if (__builtin_expect(f->row_epoch == epoch && book_ledger, 1))
+		return f->row;
+	book_now();	/* a fork child's first booking: rows lie in its own ledger */
+	epoch = __atomic_load_n(&book_epoch, __ATOMIC_ACQUIRE);
+	f->row = NULL;
+	if (f->twin >= 0 && sys_fstat(f->twin, &st) == 0 && path_of(f->twin, path))
+		f->row = book_row(&st, path);
+	f->row_epoch = epoch;
+	return f->row;
+}

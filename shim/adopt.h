@@ -1,0 +1,33 @@
+/*
+ * adopt: decides, at the first data call on a descriptor, whether its file is
+ * routed, and opens it a second time; and asks before every routed request
+ * whether the descriptor still is that file.
+ *
+ * The kernel is the truth: what the table says is checked by fstat and F_GETFL.
+ * Depends on: align, book, config, fdtab, file, locks, mapped, own.
+ */
+#ifndef DIOSHIM_ADOPT_H
+#define DIOSHIM_ADOPT_H
+
+#include "file.h"
+
+/* What the guard found, for the request's use. */
+struct guard {
+	uint64_t size;		/* bytes: st_size, or the size of the block device */
+	int flags;		/* F_GETFL */
+};
+
+/*
+ * Looks at descriptor fd and stores what it found in the table. The table's
+ * word afterwards; 0 when nothing could be decided now (the call passes
+ * through and the next one asks again).
+ */
+uint64_t adopt(int fd);
+
+/* Is fd still the file that f was made for? Fills *g if so. */
+bool adopt_guard(int fd, struct file *f, struct guard *g);
+
+/* The file's row in the present ledger; NULL if none can be had. */
+struct ledger_file *adopt_row(struct file *f);
+
+#endif

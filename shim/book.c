@@ -1,0 +1,284 @@
+#include "book.h"
+
+#include "own.h"
+#include "state.h"
+#include "sys.h"
+#include "text.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+struct ledger *book_ledger;
+uint32_t book_epoch;
+
+static struct ledger spare;	/* where no mapping can be had: booked, but seen by no one */
+static bool forked;		/* a fork child's counts in /proc/self/io began at 0 */
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts = { 0, 0 };
+
+	sys_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* A file "dioshim.PID.N" that did not exist; -errno. A pid that execs takes the next N. */
+static int create(void)
+{
+	for (unsigned long n = 0; n < 10000; n++) {
+		char name[64] = "dioshim.";
+		size_t at = strlen(name);
+		int fd;
+
+		at += text_number(name + at, (unsigned long)sys_getpid());
+		name[at++] = '.';
+		text_number(name + at, n);
+		fd = sys_openat(own_dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+				0600);
+		if (fd != -EEXIST)
+			return fd;
+	}
+	return -EEXIST;
+}
+
+static struct ledger *map_ledger(void)
+{
+	int fd = own_dir < 0 ? -ENOENT : create();
+	long at = -1;
+
+	if (fd >= 0) {
+		/* Blocks first: a store into a hole of a full file system is SIGBUS. */
+		int r = sys_fallocate(fd, 0, 0, sizeof(struct ledger));
+
+		if (r == -EOPNOTSUPP)
+			r = sys_ftruncate(fd, sizeof(struct ledger));
+		if (r == 0)
+			at = sys_mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE,
+				      MAP_SHARED, fd, 0);
+		sys_close(fd);
+	}
+	if (at < 0 && at > -4096)
+		at = sys_mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return at < 0 && at > -4096 ? &spare : (struct ledger *)at;
+}
+
+static void read_command(char *to, size_t max)
+{
+	int fd = own_open_proc("cmdline", O_RDONLY);
+	ssize_t n;
+
+	to[0] = '\0';
+	if (fd < 0)
+		return;
+	n = sys_read(fd, to, max - 1);
+	sys_close(fd);
+	if (n <= 0)
+		return;
+	book_own_read((size_t)n);
+	to[n] = '\0';
+	for (ssize_t i = 0; i + 1 < n; i++)
+		if (to[i] == '\0')
+			to[i] = ' ';
+}
+
+static uint64_t field(const char *text, const char *name)
+{
+	const char *s = strstr(text, name);
+	uint64_t x = 0;
+
+	if (!s)
+		return 0;
+	for (s += strlen(name); *s >= '0' && *s <= '9'; s++)
+		x = x * 10 + (uint64_t)(*s - '0');
+	return x;
+}
+
+/* rchar and wchar of this process; how many bytes the reading took, 0 if it failed. */
+static size_t read_io(uint64_t *rchar, uint64_t *wchar)
+{
+	char text[512];
+	int fd = own_open_proc("io", O_RDONLY);
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	n = sys_read(fd, text, sizeof(text) - 1);
+	sys_close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	*rchar = field(text, "rchar: ");
+	*wchar = field(text, "wchar: ");
+	return (size_t)n;
+}
+
+static uint64_t looked;		/* bytes that book_worth read before there was a ledger */
+
+bool book_worth(void)
+{
+	uint64_t rchar = 0, wchar = 0;
+	size_t n = read_io(&rchar, &wchar);
+
+	looked = n;
+	return rchar + wchar > 0;
+}
+
+struct ledger *book_make(void)
+{
+	struct ledger *l = map_ledger(), *none = NULL;
+
+	if (!__atomic_compare_exchange_n(&book_ledger, &none, l, 0, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE)) {
+		if (l != &spare)
+			sys_munmap(l, sizeof(*l));
+		return none;
+	}
+	__atomic_fetch_add(&book_epoch, 1, __ATOMIC_RELEASE);
+	memcpy(l->magic, LEDGER_MAGIC, sizeof(l->magic));
+	l->version = LEDGER_VERSION;
+	l->size = sizeof(*l);
+	l->routes_n = ROUTES;
+	l->counters_n = COUNTERS;
+	l->reasons_n = REASONS;
+	l->files_n = LEDGER_FILES;
+	l->pid = (uint32_t)sys_getpid();
+	l->ppid = (uint32_t)sys_getppid();
+	l->start_ns = now_ns();
+	if (forked) {
+		book_own_read(looked);
+	} else if (state_fence.state != STATE_OFF) {
+		struct ledger_witness *w = &l->witness;
+
+		book_own_read(read_io(&w->rchar0, &w->wchar0));
+		w->rchar = w->rchar0;
+		w->wchar = w->wchar0;
+	}
+	if (state_fence.state != STATE_OFF)
+		read_command(l->command, sizeof(l->command));
+	return l;
+}
+
+void book_start(void)
+{
+	book_now();
+}
+
+void book_forked(void)
+{
+	book_ledger = NULL;
+	forked = true;
+}
+
+void book_witness(enum ledger_state state)
+{
+	struct ledger *l = __atomic_load_n(&book_ledger, __ATOMIC_ACQUIRE);
+	struct ledger_witness *w;
+	uint64_t rchar = 0, wchar = 0;
+	size_t own;
+
+	if (!l)
+		return;
+	w = &l->witness;
+	/* Ours first: what another thread moves meanwhile then counts as unseen, not as less than nothing. */
+	w->seen_rchar = __atomic_load_n(&l->counters[COUNTER_seen_rchar], __ATOMIC_RELAXED);
+	w->seen_wchar = __atomic_load_n(&l->counters[COUNTER_seen_wchar], __ATOMIC_RELAXED);
+	own = read_io(&rchar, &wchar);
+	if (own) {
+		book_own_read(own);
+		w->rchar = rchar;
+		w->wchar = wchar;
+		w->readings++;
+	}
+	l->end_ns = now_ns();
+	l->state = state;
+}
+
+struct ledger_file *book_row(const struct stat *st, const char *path)
+{
+	struct ledger *l = book_now();
+	size_t n = strlen(path);
+	uint32_t i, used = __atomic_load_n(&l->files_used, __ATOMIC_ACQUIRE);
+	struct ledger_file *row;
+
+	if (n >= LEDGER_PATH)
+		path += n - (LEDGER_PATH - 1);
+	for (i = 0; i < used && i < LEDGER_FILES; i++) {
+		row = &l->files[i];
+		if (row->used && row->ino == st->st_ino && row->dev == st->st_dev &&
+		    strcmp(row->path, path) == 0)
+			return row;
+	}
+	i = __atomic_fetch_add(&l->files_used, 1, __ATOMIC_ACQ_REL);
+	if (i >= LEDGER_FILES - 1) {
+		__atomic_store_n(&l->files_used, LEDGER_FILES, __ATOMIC_RELEASE);
+		row = &l->files[LEDGER_FILES - 1];
+		row->used = 1;
+		return row;
+	}
+	row = &l->files[i];
+	row->dev = st->st_dev;
+	row->ino = st->st_ino;
+	row->block_device = S_ISBLK(st->st_mode);
+	strcpy(row->path, path);
+	__atomic_store_n(&row->used, 1, __ATOMIC_RELEASE);
+	return row;
+}
+
+unsigned book_row_number(const struct ledger_file *row)
+{
+	return row ? (unsigned)(row - book_now()->files) + 1 : 0;
+}
+
+struct ledger_file *book_row_at(unsigned number)
+{
+	return number ? &book_now()->files[number - 1] : NULL;
+}
+
+static void book_route(struct ledger_file *row, enum route route, enum reason why, size_t n)
+{
+	if (!row)
+		return;
+	book_add(&row->routes[route].calls, 1);
+	book_add(&row->routes[route].bytes, n);
+	if (why != REASON_NONE)
+		book_add(&row->reason_bytes[why], n);
+}
+
+static void book_total(enum route route, enum reason why, size_t n)
+{
+	struct ledger *l = book_now();
+
+	book_add(&l->routes[route].calls, 1);
+	book_add(&l->routes[route].bytes, n);
+	if (why != REASON_NONE) {
+		book_add(&l->reasons[why].calls, 1);
+		book_add(&l->reasons[why].bytes, n);
+	}
+}
+
+void book_moved(struct ledger_file *row, enum op op, enum route route, enum reason why, size_t n)
+{
+	book_total(route, why, n);
+	if (n == 0)
+		return;
+	book_count(op == OP_READ ? COUNTER_read_bytes : COUNTER_written_bytes, n);
+	book_route(row, route, why, n);
+	if (row)
+		book_add(op == OP_READ ? &row->read_bytes : &row->written_bytes, n);
+}
+
+void book_copied(struct ledger_file *in, struct ledger_file *out, enum route route,
+		 enum reason why, size_t n)
+{
+	book_total(route, why, n);
+	if (n == 0)
+		return;
+	book_count(COUNTER_copied_bytes, n);
+	book_route(in, route, why, n);
+	book_route(out, route, why, n);
+	if (in)
+		book_add(&in->read_bytes, n);
+	if (out)
+		book_add(&out->written_bytes, n);
+}

@@ -1,0 +1,110 @@
+/*
+ * book: writing into the ledger. Relaxed 64-bit additions, no ordering, no
+ * lock; from signal handlers too.
+ * Depends on: ledger.h, state, own, sys.
+ */
+#ifndef DIOSHIM_BOOK_H
+#define DIOSHIM_BOOK_H
+
+#include "ledger.h"
+#include "plan.h"
+
+#include <sys/types.h>
+
+/* The process's ledger; made at first need, NULL before that. */
+extern struct ledger *book_ledger;
+extern uint32_t book_epoch;		/* changes with the ledger: rows do not outlive it */
+
+struct ledger *book_make(void);
+
+static inline struct ledger *book_now(void)
+{
+	struct ledger *l = __atomic_load_n(&book_ledger, __ATOMIC_ACQUIRE);
+
+	return __builtin_expect(l != NULL, 1) ? l : book_make();
+}
+
+/* glibc 2.32; where it is missing every addition is a locked one. */
+extern char __libc_single_threaded __attribute__((weak));
+
+static inline void book_add(uint64_t *to, uint64_t n)
+{
+#if defined(__x86_64__)
+	/* One instruction: a signal handler cannot come between load and store. */
+	if (&__libc_single_threaded && __libc_single_threaded) {
+		__asm__ volatile("addq %1, %0" : "+m"(*to) : "er"(n) : "cc");
+		return;
+	}
+#endif
+	__atomic_fetch_add(to, n, __ATOMIC_RELAXED);
+}
+
+static inline void book_count(enum counter c, uint64_t n)
+{
+	book_add(&book_now()->counters[c], n);
+}
+
+/* A data call asked for this much and returned that (-errno or -1: nothing). */
+static inline void book_call(size_t asked, ssize_t ret)
+{
+	struct ledger *l = book_now();
+	size_t done = ret > 0 ? (size_t)ret : 0;
+
+	book_add(&l->counters[COUNTER_calls], 1);
+	book_add(&l->counters[COUNTER_asked_bytes], asked);
+	if (asked > done)
+		book_add(&l->counters[COUNTER_not_transferred_bytes], asked - done);
+	if (ret < 0)
+		book_add(&l->counters[COUNTER_failed_calls], 1);
+}
+
+/* The kernel adds these to rchar or wchar of /proc/self/io. */
+static inline void book_kernel(enum op op, size_t n)
+{
+	book_count(op == OP_READ ? COUNTER_seen_rchar : COUNTER_seen_wchar, n);
+}
+
+/* The shim read something for itself. */
+static inline void book_own_read(size_t n)
+{
+	book_kernel(OP_READ, n);
+}
+
+/* n bytes travelled this way; row may be NULL; why is REASON_NONE on routes without one. */
+void book_moved(struct ledger_file *row, enum op op, enum route route, enum reason why, size_t n);
+
+/* n bytes were copied file to file: booked once, shown in both rows. */
+void book_copied(struct ledger_file *in, struct ledger_file *out, enum route route,
+		 enum reason why, size_t n);
+
+/* Pipes, sockets, terminals: the whole call in one go, cheaply. */
+static inline void book_not_file(enum op op, size_t asked, ssize_t ret)
+{
+	struct ledger *l = book_now();
+
+	book_call(asked, ret);
+	book_add(&l->routes[ROUTE_not_file].calls, 1);
+	if (ret > 0) {
+		book_add(&l->routes[ROUTE_not_file].bytes, (size_t)ret);
+		book_kernel(op, (size_t)ret);
+	}
+}
+
+/* The row of an open file; its number for the table's words. */
+struct ledger_file *book_row(const struct stat *st, const char *path);
+unsigned book_row_number(const struct ledger_file *row);
+struct ledger_file *book_row_at(unsigned number);
+
+/*
+ * The kernel's witness, read beside our sums; state is what the process is
+ * about to become, LEDGER_RUNNING if it stays.
+ */
+void book_witness(enum ledger_state state);
+
+/* Has a process without a ledger moved bytes that the witness should show? */
+bool book_worth(void);
+
+void book_start(void);		/* once, in the constructor or the first call */
+void book_forked(void);		/* in a fork child: a ledger of its own, when needed */
+
+#endif

@@ -1,0 +1,262 @@
+#include "engine.h"
+
+#include "book.h"
+#include "memory.h"
+#include "policy.h"
+#include "seg.h"
+#include "state.h"
+#include "sys.h"
+
+#include <limits.h>
+
+ssize_t engine_kernel_call(const struct request *rq, int fd)
+{
+	const bool read = rq->op == OP_READ;
+	const struct iovec *iov = rq->iov;
+	long nr;
+
+	if (!rq->vector) {
+		long base = sys_ptr(iov->iov_base), len = (long)iov->iov_len;
+
+		if (rq->positional)
+			return sys_call(read ? SYS_pread64 : SYS_pwrite64, fd, base, len, rq->off, 0, 0);
+		return sys_call(read ? SYS_read : SYS_write, fd, base, len, 0, 0, 0);
+	}
+	if (rq->rwf)
+		return sys_call(read ? SYS_preadv2 : SYS_pwritev2, fd, sys_ptr(iov), rq->iovcnt,
+				rq->positional ? rq->off : -1, 0, rq->rwf);
+	if (!rq->positional)
+		return sys_call(read ? SYS_readv : SYS_writev, fd, sys_ptr(iov), rq->iovcnt, 0, 0, 0);
+	nr = read ? SYS_preadv : SYS_pwritev;
+	return sys_call(nr, fd, sys_ptr(iov), rq->iovcnt, rq->off, 0, 0);
+}
+
+bool engine_measure(struct request *rq)
+{
+	size_t sum = 0;
+
+	rq->len = 0;
+	if (rq->iovcnt < 0 || rq->iovcnt > IOV_MAX)
+		return false;
+	if (rq->vector &&
+	    !memory_readable(rq->iov, (size_t)rq->iovcnt * sizeof(struct iovec)))
+		return false;
+	for (int i = 0; i < rq->iovcnt; i++) {
+		size_t n = rq->iov[i].iov_len;
+
+		if (n > SSIZE_MAX || n > SSIZE_MAX - sum)
+			return false;
+		sum += n;
+	}
+	rq->len = sum < SYS_MAX_RW ? sum : SYS_MAX_RW;
+	return true;
+}
+
+/* The program's descriptor is O_DIRECT and refused the call: the twin answers. */
+static ssize_t call_on_twin(const struct file *f, const struct request *rq, int flags)
+{
+	struct request at = *rq;
+	int64_t end;
+	ssize_t r;
+
+	if (!file_twin_ok(f))
+		return -EINVAL;
+	if (rq->positional)
+		return engine_kernel_call(rq, f->twin);
+	if (rq->op == OP_WRITE && (flags & O_APPEND)) {
+		r = engine_kernel_call(rq, f->twin);
+		if (r > 0)	/* where the append left the twin's offset */
+			sys_lseek(rq->fd, sys_lseek(f->twin, 0, SEEK_CUR), SEEK_SET);
+		return r;
+	}
+	end = sys_lseek(rq->fd, (int64_t)rq->len, SEEK_CUR);
+	if (end < 0)
+		return -EINVAL;
+	at.positional = true;
+	at.off = end - (int64_t)rq->len;
+	r = engine_kernel_call(&at, f->twin);
+	if (r < (ssize_t)rq->len)
+		sys_lseek(rq->fd, (r > 0 ? r : 0) - (int64_t)rq->len, SEEK_CUR);
+	return r;
+}
+
+/* The whole request, as it is, to the program's descriptor. */
+static ssize_t run_plain(struct file *f, const struct request *rq, int flags, enum reason why)
+{
+	ssize_t r = engine_kernel_call(rq, rq->fd);
+
+	if (r == -EINVAL && f->rescue)
+		r = call_on_twin(f, rq, flags);
+	if (r >= 0) {
+		book_moved(adopt_row(f), rq->op, ROUTE_cached, why, (size_t)r);
+		book_kernel(rq->op, (size_t)r);
+	}
+	return r;
+}
+
+/*
+ * What direct I/O left undone goes through the cache; that answer is the
+ * program's. An aligned request that gave EINVAL, and then worked cached,
+ * teaches us not to ask again.
+ */
+static ssize_t finish(struct run *r, size_t done, size_t len, enum reason why)
+{
+	ssize_t n = seg_cached(r, done, len - done, why);
+
+	if (r->refused && n > 0)
+		r->f->learned = 1;
+	if (n < 0)
+		return done > 0 ? (ssize_t)done : n;
+	return (ssize_t)done + n;
+}
+
+static ssize_t run_read(struct run *r, const struct plan *p)
+{
+	const struct seg *last = &p->seg[p->n - 1];
+	const size_t want = last->pos + last->len;
+	enum reason why = REASON_direct_failed;
+	size_t done;
+
+	if (p->n == 1 && p->seg[0].kind == SEG_BOUNCE)
+		done = seg_bounce_read(r, &p->seg[0], &why);
+	else
+		done = seg_direct_read(r, p, &why);
+	return done == want ? (ssize_t)done : finish(r, done, want, why);
+}
+
+static ssize_t run_write(struct run *r, const struct plan *p)
+{
+	size_t done = 0;
+
+	for (int i = 0; i < p->n; i++) {
+		const struct seg *s = &p->seg[i];
+		enum reason why = REASON_direct_failed;
+		ssize_t n;
+
+		switch (s->kind) {
+		case SEG_CACHED:
+			n = seg_cached(r, s->pos, s->len, s->reason);
+			if (n < 0)
+				return done > 0 ? (ssize_t)done : n;
+			break;
+		case SEG_DIRECT:
+			n = (ssize_t)seg_direct_write(r, s, &why);
+			break;
+		case SEG_BOUNCE:
+		default:
+			n = (ssize_t)seg_bounce_write(r, s, &why);
+			break;
+		}
+		done += (size_t)n;
+		if ((size_t)n < s->len)
+			return s->kind == SEG_CACHED ? (ssize_t)done :
+						       finish(r, done, r->rq->len, why);
+	}
+	return (ssize_t)done;
+}
+
+/* Would a part of the write pass the limit, part of it not? The kernel cuts such a write short. */
+static bool passes_limit(int64_t off, size_t len)
+{
+	struct rlimit lim;
+
+	return sys_getrlimit(RLIMIT_FSIZE, &lim) != 0 ||
+	       (lim.rlim_cur != RLIM_INFINITY && (uint64_t)off + len > lim.rlim_cur);
+}
+
+/* Plans the request at off. Why it must go plain instead, or REASON_NONE. */
+static enum reason make_plan(struct plan *p, const struct file *f, const struct request *rq,
+			     const struct guard *g, int64_t off)
+{
+	enum reason why = policy_offset(rq, g, off);
+	struct plan_in in = {
+		.op = rq->op, .off = (uint64_t)off, .len = rq->len, .iov = rq->iov,
+		.iovcnt = rq->iovcnt, .align = f->facts.align, .size = g->size,
+		.exact = f->rescue,
+	};
+
+	if (why != REASON_NONE)
+		return why;
+	plan_build(p, &in);
+	if (p->n == 0)
+		return REASON_eof;
+	/* All of it cached: one call of the kernel's own is all it takes. */
+	if (p->n == 1 && p->seg[0].kind == SEG_CACHED && !f->rescue)
+		return p->seg[0].reason;
+	if (rq->op == OP_WRITE && passes_limit(off, rq->len))
+		return REASON_file_limit;
+	return REASON_NONE;
+}
+
+static ssize_t run_planned(struct file *f, const struct request *rq, const struct plan *p,
+			   int64_t off)
+{
+	struct run r = {
+		.f = f, .rq = rq, .row = adopt_row(f), .off = (uint64_t)off,
+		.cached = file_cached_fd(f, rq->fd), .direct = file_direct_fd(f, rq->fd),
+	};
+
+	return rq->op == OP_READ ? run_read(&r, p) : run_write(&r, p);
+}
+
+/*
+ * read and write: the kernel's offset is the only one. A look at it first:
+ * what is not worth a reservation goes to the kernel whole. Else reserve,
+ * which is an atomic fetch-and-add, work at what was reserved, wherever that
+ * turned out to be, and give back what was not used.
+ */
+static ssize_t run_at_own_offset(struct file *f, const struct request *rq, const struct guard *g)
+{
+	const int64_t len = (int64_t)rq->len;
+	int64_t off = sys_lseek(rq->fd, 0, SEEK_CUR), end;
+	enum reason why = off < 0 ? REASON_file_limit : REASON_NONE;
+	struct request at = *rq;
+	struct plan p;
+	ssize_t r;
+
+	if (why == REASON_NONE)
+		why = make_plan(&p, f, rq, g, off);
+	if (why != REASON_NONE)
+		return run_plain(f, rq, g->flags, why);
+	end = sys_lseek(rq->fd, len, SEEK_CUR);
+	if (end < 0)
+		return run_plain(f, rq, g->flags, REASON_file_limit);
+	if (end - len != off) {		/* somebody moved it after the look */
+		off = end - len;
+		why = make_plan(&p, f, rq, g, off);
+	}
+	at.positional = true;
+	at.off = off;
+	r = why == REASON_NONE ? run_planned(f, &at, &p, off) : run_plain(f, &at, g->flags, why);
+	if (r < len)
+		sys_lseek(rq->fd, (r > 0 ? r : 0) - len, SEEK_CUR);
+	return r;
+}
+
+ssize_t engine_run(struct file *f, const struct request *rq)
+{
+	struct guard g;
+	enum reason why;
+	struct plan p;
+	ssize_t r;
+
+	if (!adopt_guard(rq->fd, f, &g)) {
+		/* Closed unseen, the number reused, or other flags: it starts over. */
+		book_count(COUNTER_guard_drops, 1);
+		return -ESTALE;
+	}
+	why = policy_request(f, rq, &g);
+	if (why == REASON_NONE && !file_twin_ok(f))
+		why = REASON_no_descriptor;
+	if (why != REASON_NONE) {
+		r = run_plain(f, rq, g.flags, why);
+	} else if (!rq->positional) {
+		r = run_at_own_offset(f, rq, &g);
+	} else {
+		why = make_plan(&p, f, rq, &g, rq->off);
+		r = why == REASON_NONE ? run_planned(f, rq, &p, rq->off) :
+					 run_plain(f, rq, g.flags, why);
+	}
+	book_call(rq->len, r);
+	return r;
+}

@@ -1,0 +1,60 @@
+/*
+ * entry: what the wrapped symbols share. A wrapper is a few lines: ask
+ * whether the call is to be routed; run it, or make the real call and book it.
+ * Depends on: engine, state, real.
+ */
+#ifndef DIOSHIM_ENTRY_H
+#define DIOSHIM_ENTRY_H
+
+#if defined(_FILE_OFFSET_BITS) || defined(_LARGEFILE64_SOURCE_ONLY)
+#error "entry files define open and open64 both: build them without _FILE_OFFSET_BITS"
+#endif
+
+#include "book.h"
+#include "engine.h"
+#include "real.h"
+#include "state.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+struct way {
+	uint64_t word;		/* of the table */
+	struct file *f;		/* to be routed: referenced; else NULL */
+};
+
+/* The slow half of way_in: unknown descriptors, routed ones, re-entry. */
+bool way_find(struct way *w, int fd);
+
+/* Is a data call on fd to be routed? */
+static inline bool way_in(struct way *w, int fd)
+{
+	w->word = fdtab_get(fd);
+	if (__builtin_expect(state_ready() && fdtab_tag(w->word) == FD_PLAIN, 1))
+		return false;
+	return way_find(w, fd);
+}
+
+/* Runs the request; sets errno. A cancellation point, before anything is held. */
+ssize_t way_run(struct way *w, struct request *rq);
+
+/* Books what the real call returned, and returns it. errno stays. */
+ssize_t way_book(const struct way *w, enum op op, size_t asked, ssize_t ret);
+
+/* A result or -errno, as the C library would return it. */
+static inline long entry_result(long r)
+{
+	if (__builtin_expect(r < 0 && r >= -4095, 0)) {
+		errno = (int)-r;
+		return -1;
+	}
+	return r;
+}
+
+/* Keeps cancellation out of a call that holds something of ours. */
+int entry_hold(void);
+void entry_free(int held);
+
+/* Both: the last words of a process, before it ends or becomes another program. */
+void entry_finish(enum ledger_state state);
+
+#endif

@@ -1,0 +1,152 @@
+#include "entry.h"
+
+#include "copy.h"
+#include "memory.h"
+#include "sys.h"
+
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+/*
+ * At a time so much is taken off shared offsets: it is what a SIGKILL in the
+ * middle can leave them ahead.
+ */
+#define STEP (64u << 20)
+
+/* One end of a copy: the descriptor's own offset, or the program's variable. */
+struct end {
+	int fd;
+	off_t *at;	/* NULL: the descriptor's own */
+};
+
+static int64_t offset_of(const struct end *e)
+{
+	return e->at ? *e->at : sys_lseek(e->fd, 0, SEEK_CUR);
+}
+
+static bool advance(const struct end *e, int64_t from, int64_t n)
+{
+	if (e->at) {
+		*e->at = from + n;
+		return true;
+	}
+	return sys_lseek(e->fd, n, SEEK_CUR) == from + n;
+}
+
+/* Reserve, copy, give back. What was copied; 0 with *why where the kernel is to do it. */
+static size_t step(struct copy *c, const struct end *in, const struct end *out, enum reason *why)
+{
+	size_t done, len;
+
+	c->in_off = offset_of(in);
+	c->out_off = offset_of(out);
+	*why = copy_check(c);
+	if (*why != REASON_NONE)
+		return 0;
+	len = c->len;
+	*why = REASON_copy_other;
+	if (!advance(in, c->in_off, (int64_t)len)) {
+		sys_lseek(in->fd, -(int64_t)len, SEEK_CUR);
+		return 0;
+	}
+	if (!advance(out, c->out_off, (int64_t)len)) {
+		sys_lseek(out->fd, -(int64_t)len, SEEK_CUR);
+		advance(in, c->in_off + (int64_t)len, -(int64_t)len);
+		return 0;
+	}
+	done = copy_run(c);
+	if (done < len) {
+		advance(in, c->in_off + (int64_t)len, (int64_t)done - (int64_t)len);
+		advance(out, c->out_off + (int64_t)len, (int64_t)done - (int64_t)len);
+	}
+	return done;
+}
+
+/* Copies what can be copied; the bytes, or 0 and *why. */
+static size_t copy(const struct end *in, const struct end *out, size_t len, bool from_device,
+		   enum reason *why)
+{
+	struct copy c = { .in_fd = in->fd, .out_fd = out->fd, .from_device = from_device };
+	struct way wi, wo;
+	size_t done = 0;
+	int held;
+
+	*why = REASON_copy_other;
+	if (!way_in(&wi, in->fd))
+		return 0;
+	held = entry_hold();
+	if (way_in(&wo, out->fd)) {
+		state_enter();
+		c.in = wi.f;
+		c.out = wo.f;
+		if (len > SYS_MAX_RW)
+			len = SYS_MAX_RW;
+		while (done < len) {
+			size_t n;
+
+			c.len = len - done < STEP ? len - done : STEP;
+			n = step(&c, in, out, why);
+			done += n;
+			if (n == 0 || n < c.len)
+				break;
+		}
+		state_leave();
+		file_release(wo.f);
+	}
+	file_release(wi.f);
+	entry_free(held);
+	if (done > 0)
+		book_call(done, (ssize_t)done);
+	return done;
+}
+
+/* A copy the kernel made. */
+static ssize_t in_kernel(ssize_t ret, enum reason why)
+{
+	size_t n = ret > 0 ? (size_t)ret : 0;
+
+	if (state_vforked)
+		return ret;
+	book_call(n, ret);
+	if (ret >= 0) {
+		book_copied(NULL, NULL, ROUTE_in_kernel, why, n);
+		book_kernel(OP_READ, n);
+		book_kernel(OP_WRITE, n);
+	}
+	return ret;
+}
+
+static bool usable(off_t *at)
+{
+	return !at || memory_writable(at, sizeof(*at));
+}
+
+EXPORT ssize_t copy_file_range(int fd_in, off_t *at_in, int fd_out, off_t *at_out, size_t len,
+			       unsigned flags)
+{
+	const struct end in = { fd_in, at_in }, out = { fd_out, at_out };
+	enum reason why = REASON_copy_other;
+	size_t n = 0;
+
+	if (flags == 0 && usable(at_in) && usable(at_out))
+		n = copy(&in, &out, len, false, &why);
+	if (n > 0)
+		return (ssize_t)n;
+	return in_kernel(real.copy_file_range(fd_in, at_in, fd_out, at_out, len, flags), why);
+}
+
+EXPORT ssize_t sendfile(int fd_out, int fd_in, off_t *at_in, size_t len)
+{
+	const struct end in = { fd_in, at_in }, out = { fd_out, NULL };
+	enum reason why = REASON_copy_other;
+	size_t n = 0;
+
+	if (usable(at_in))
+		n = copy(&in, &out, len, true, &why);
+	if (n > 0)
+		return (ssize_t)n;
+	return in_kernel(real.sendfile(fd_out, fd_in, at_in, len), why);
+}
+
+#define TWIN_copy(name, of) TWIN_ALIAS(name, of)
+#include "twins.h"

@@ -1,0 +1,155 @@
+#include "entry.h"
+
+#include <unistd.h>
+
+/* glibc declares these only to fortified programs. */
+EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room);
+EXPORT ssize_t __pread_chk(int fd, void *buf, size_t n, off_t off, size_t room);
+
+/* The sum of an iovec, for the books of a call that passes through. */
+static size_t sum_of(const struct iovec *iov, int n, ssize_t ret)
+{
+	struct request rq = { .vector = true, .iov = iov, .iovcnt = n };
+
+	/* A call that moved bytes had a good iovec; of others nothing is read. */
+	if (ret <= 0 || !engine_measure(&rq))
+		return ret > 0 ? (size_t)ret : 0;
+	return rq.len;
+}
+
+EXPORT ssize_t read(int fd, void *buf, size_t n)
+{
+	const struct iovec iov = { buf, n };
+	struct request rq = { .op = OP_READ, .fd = fd, .iov = &iov, .iovcnt = 1 };
+	struct way w;
+
+	if (way_in(&w, fd))
+		return way_run(&w, &rq);
+	return way_book(&w, OP_READ, n, real.read(fd, buf, n));
+}
+
+EXPORT ssize_t pread(int fd, void *buf, size_t n, off_t off)
+{
+	const struct iovec iov = { buf, n };
+	struct request rq = { .op = OP_READ, .fd = fd, .positional = true, .off = off,
+			      .iov = &iov, .iovcnt = 1 };
+	struct way w;
+
+	if (way_in(&w, fd))
+		return way_run(&w, &rq);
+	return way_book(&w, OP_READ, n, real.pread(fd, buf, n, off));
+}
+
+EXPORT ssize_t write(int fd, const void *buf, size_t n)
+{
+	const struct iovec iov = { (void *)(uintptr_t)buf, n };
+	struct request rq = { .op = OP_WRITE, .fd = fd, .iov = &iov, .iovcnt = 1 };
+	struct way w;
+
+	if (way_in(&w, fd))
+		return way_run(&w, &rq);
+	return way_book(&w, OP_WRITE, n, real.write(fd, buf, n));
+}
+
+EXPORT ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
+{
+	const struct iovec iov = { (void *)(uintptr_t)buf, n };
+	struct request rq = { .op = OP_WRITE, .fd = fd, .positional = true, .off = off,
+			      .iov = &iov, .iovcnt = 1 };
+	struct way w;
+
+	if (way_in(&w, fd))
+		return way_run(&w, &rq);
+	return way_book(&w, OP_WRITE, n, real.pwrite(fd, buf, n, off));
+}
+
+EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
+{
+	struct request rq = { .op = OP_READ, .fd = fd, .vector = true, .iov = iov, .iovcnt = n };
+	struct way w;
+	ssize_t r;
+
+	if (way_in(&w, fd))
+		return way_run(&w, &rq);
+	r = real.readv(fd, iov, n);
+	return way_book(&w, OP_READ, sum_of(iov, n, r), r);
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
+{
+	struct request rq = { .op = OP_WRITE, .fd = fd, .vector = true, .iov = iov, .iovcnt = n };
+	struct way w;
+	ssize_t r;
+
+	if (way_in(&w, fd))
+		return way_run(&w, &rq);
+	r = real.writev(fd, iov, n);
+	return way_book(&w, OP_WRITE, sum_of(iov, n, r), r);
+}
+
+EXPORT ssize_t preadv(int fd, const struct iovec *iov, int n, off_t off)
+{
+	struct request rq = { .op = OP_READ, .fd = fd, .vector = true, .positional = true,
+			      .off = off, .iov = iov, .iovcnt = n };
+	struct way w;
+	ssize_t r;
+
+	if (way_in(&w, fd))
+		return way_run(&w, &rq);
+	r = real.preadv(fd, iov, n, off);
+	return way_book(&w, OP_READ, sum_of(iov, n, r), r);
+}
+
+EXPORT ssize_t pwritev(int fd, const struct iovec *iov, int n, off_t off)
+{
+	struct request rq = { .op = OP_WRITE, .fd = fd, .vector = true, .positional = true,
+			      .off = off, .iov = iov, .iovcnt = n };
+	struct way w;
+	ssize_t r;
+
+	if (way_in(&w, fd))
+		return way_run(&w, &rq);
+	r = real.pwritev(fd, iov, n, off);
+	return way_book(&w, OP_WRITE, sum_of(iov, n, r), r);
+}
+
+/* Offset -1 means the descriptor's own. */
+EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t off, int flags)
+{
+	struct request rq = { .op = OP_READ, .fd = fd, .vector = true, .positional = off != -1,
+			      .off = off, .rwf = flags, .iov = iov, .iovcnt = n };
+	struct way w;
+	ssize_t r;
+
+	if (way_in(&w, fd))
+		return way_run(&w, &rq);
+	r = real.preadv2(fd, iov, n, off, flags);
+	return way_book(&w, OP_READ, sum_of(iov, n, r), r);
+}
+
+EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t off, int flags)
+{
+	struct request rq = { .op = OP_WRITE, .fd = fd, .vector = true, .positional = off != -1,
+			      .off = off, .rwf = flags, .iov = iov, .iovcnt = n };
+	struct way w;
+	ssize_t r;
+
+	if (way_in(&w, fd))
+		return way_run(&w, &rq);
+	r = real.pwritev2(fd, iov, n, off, flags);
+	return way_book(&w, OP_WRITE, sum_of(iov, n, r), r);
+}
+
+/* The fortified twins: glibc's own stops a program whose buffer is too small. */
+EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)
+{
+	return n > room ? real.__read_chk(fd, buf, n, room) : read(fd, buf, n);
+}
+
+EXPORT ssize_t __pread_chk(int fd, void *buf, size_t n, off_t off, size_t room)
+{
+	return n > room ? real.__pread_chk(fd, buf, n, off, room) : pread(fd, buf, n, off);
+}
+
+#define TWIN_io(name, of) TWIN_ALIAS(name, of)
+#include "twins.h"

@@ -1,0 +1,302 @@
+#include "entry.h"
+
+#include "locks.h"
+#include "own.h"
+#include "sys.h"
+
+#include <alloca.h>
+#include <linux/seccomp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/*
+ * exec: the books are closed as far as they go, and descriptors of ours on
+ * inodes that the process has POSIX locks on stay open across it.
+ */
+static bool exec_begin(void)
+{
+	if (!state_ready() || !state_owner())
+		return false;
+	state_enter();
+	entry_finish(LEDGER_EXECED);
+	file_hold_locked(true);
+	state_leave();
+	return true;
+}
+
+static int exec_failed(bool begun, int r)
+{
+	int err = errno;
+
+	if (begun) {
+		state_enter();
+		file_hold_locked(false);
+		if (book_ledger)
+			book_ledger->state = LEDGER_RUNNING;
+		state_leave();
+	}
+	errno = err;
+	return r;
+}
+
+#define EXEC(call)                                      \
+	do {                                            \
+		bool begun = exec_begin();              \
+							\
+		return exec_failed(begun, call);        \
+	} while (0)
+
+EXPORT int execve(const char *path, char *const argv[], char *const envp[])
+{
+	EXEC(real.execve(path, argv, envp));
+}
+
+EXPORT int execv(const char *path, char *const argv[])
+{
+	EXEC(real.execv(path, argv));
+}
+
+EXPORT int execvp(const char *file, char *const argv[])
+{
+	EXEC(real.execvp(file, argv));
+}
+
+EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+	EXEC(real.execvpe(file, argv, envp));
+}
+
+EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
+{
+	EXEC(real.fexecve(fd, argv, envp));
+}
+
+EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
+{
+	if (!real.execveat) {	/* glibc before 2.34 */
+		errno = ENOSYS;
+		return -1;
+	}
+	EXEC(real.execveat(dir, path, argv, envp, flags));
+}
+
+/* The arguments of an execl call, as an array on the caller's stack. */
+#define ARGV_OF(argv, first, ap)                                       \
+	do {                                                           \
+		size_t n = 1, i = 0;                                   \
+								       \
+		va_start(ap, first);                                   \
+		while (va_arg(ap, const char *))                       \
+			n++;                                           \
+		va_end(ap);                                            \
+		argv = alloca((n + 1) * sizeof(char *));               \
+		argv[i++] = (char *)(uintptr_t)first;                  \
+		va_start(ap, first);                                   \
+		while ((argv[i++] = va_arg(ap, char *)))               \
+			;                                              \
+	} while (0)
+
+EXPORT int execl(const char *path, const char *arg, ...)
+{
+	char **argv;
+	va_list ap;
+
+	ARGV_OF(argv, arg, ap);
+	va_end(ap);
+	return execv(path, argv);
+}
+
+EXPORT int execlp(const char *file, const char *arg, ...)
+{
+	char **argv;
+	va_list ap;
+
+	ARGV_OF(argv, arg, ap);
+	va_end(ap);
+	return execvp(file, argv);
+}
+
+EXPORT int execle(const char *path, const char *arg, ...)
+{
+	char **argv, **envp;
+	va_list ap;
+
+	ARGV_OF(argv, arg, ap);
+	envp = va_arg(ap, char **);
+	va_end(ap);
+	return execve(path, argv, envp);
+}
+
+EXPORT void _exit(int status)
+{
+	if (state_ready()) {
+		state_enter();
+		entry_finish(LEDGER_EXITED);
+	}
+	real._exit(status);
+	__builtin_unreachable();
+}
+
+EXPORT void quick_exit(int status)
+{
+	if (state_ready())
+		entry_finish(LEDGER_EXITED);
+	real.quick_exit(status);
+	__builtin_unreachable();
+}
+
+/* seccomp: one unexpected system call may kill; so from here on there is none of ours. */
+static void seccomp_begin(void)
+{
+	if (!state_ready())
+		return;
+	state_enter();
+	book_witness(LEDGER_RUNNING);
+	for (int fd = 0; (fd = fdtab_next(fd, FDTAB_TAG, FD_FILE)) >= 0; fd++)
+		file_drop(fd);
+	state_leave();
+	state_switch(false);
+}
+
+static long seccomp_end(long r)
+{
+	if (r < 0)
+		state_switch(true);
+	return r;
+}
+
+EXPORT int prctl(int option, ...)
+{
+	va_list ap;
+	unsigned long a[4];
+
+	va_start(ap, option);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	if (option != PR_SET_SECCOMP)
+		return real.prctl(option, a[0], a[1], a[2], a[3]);
+	seccomp_begin();
+	return (int)seccomp_end(real.prctl(option, a[0], a[1], a[2], a[3]));
+}
+
+/* Raw calls go through, but for those that change the table or start seccomp. */
+EXPORT long syscall(long nr, ...)
+{
+	va_list ap;
+	long a[6];
+
+	va_start(ap, nr);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	switch (nr) {
+	case SYS_close:
+		return close((int)a[0]);
+	case SYS_close_range:
+		return close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
+	case SYS_dup3:
+		return dup3((int)a[0], (int)a[1], (int)a[2]);
+#ifdef SYS_dup2
+	case SYS_dup2:
+		return dup2((int)a[0], (int)a[1]);
+#endif
+	case SYS_seccomp:
+		if (a[0] != SECCOMP_SET_MODE_STRICT && a[0] != SECCOMP_SET_MODE_FILTER)
+			break;
+		seccomp_begin();
+		return seccomp_end(real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]));
+	default:
+		break;
+	}
+	return real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/*
+ * vfork returns twice on one stack, so it cannot be a C function. The child is
+ * marked: it runs in its parent's memory, and must not touch the tables.
+ * A count, for a vfork child may vfork.
+ */
+long vfork_failed(long err) __attribute__((used, visibility("hidden")));
+
+long vfork_failed(long err)
+{
+	return entry_result(err);
+}
+
+#if defined(__x86_64__)
+__asm__(".text\n"
+	".globl vfork\n"
+	".type vfork, @function\n"
+	"vfork:\n"
+	"	.cfi_startproc\n"
+	"	endbr64\n"
+	"	popq %rdi\n"		/* the child's return overwrites the stack below */
+	"	movl $58, %eax\n"	/* SYS_vfork */
+	"	syscall\n"
+	"	pushq %rdi\n"
+	"	movq state_vforked@gottpoff(%rip), %rcx\n"
+	"	movq state_quiet@gottpoff(%rip), %rdx\n"
+	"	testq %rax, %rax\n"
+	"	jnz 1f\n"
+	"	incl %fs:(%rcx)\n"
+	"	incl %fs:(%rdx)\n"
+	"	ret\n"
+	"1:	jl 2f\n"
+	"	cmpl $0, %fs:(%rcx)\n"	/* no mark: an emulator made a real fork */
+	"	jle 3f\n"
+	"	decl %fs:(%rcx)\n"	/* the child has gone */
+	"	decl %fs:(%rdx)\n"
+	"3:	ret\n"
+	"2:	movq %rax, %rdi\n"
+	"	jmp vfork_failed\n"
+	"	.cfi_endproc\n"
+	".size vfork, .-vfork\n"
+	".globl __vfork\n"
+	".set __vfork, vfork\n");
+#elif defined(__aarch64__)
+__asm__(".text\n"
+	".globl vfork\n"
+	".type vfork, %function\n"
+	"vfork:\n"
+	"	.cfi_startproc\n"
+	"	hint 34\n"		/* bti c */
+	"	mov x8, 220\n"		/* SYS_clone */
+	"	mov x0, 0x4111\n"	/* CLONE_VM | CLONE_VFORK | SIGCHLD */
+	"	mov x1, 0\n"
+	"	svc 0\n"
+	"	mrs x4, tpidr_el0\n"
+	"	adrp x2, :gottprel:state_vforked\n"
+	"	ldr x2, [x2, :gottprel_lo12:state_vforked]\n"
+	"	adrp x3, :gottprel:state_quiet\n"
+	"	ldr x3, [x3, :gottprel_lo12:state_quiet]\n"
+	"	cmp x0, 0\n"
+	"	b.lt vfork_failed\n"
+	"	ldr w6, [x4, x2]\n"
+	"	mov w5, 1\n"
+	"	b.eq 1f\n"
+	"	mov w5, -1\n"
+	"	cmp w6, 0\n"		/* no mark: an emulator made a real fork */
+	"	b.le 3f\n"
+	"1:	add w6, w6, w5\n"
+	"	str w6, [x4, x2]\n"
+	"	ldr w6, [x4, x3]\n"
+	"	add w6, w6, w5\n"
+	"	str w6, [x4, x3]\n"
+	"3:	ret\n"
+	"	.cfi_endproc\n"
+	".size vfork, .-vfork\n"
+	".globl __vfork\n"
+	".set __vfork, vfork\n");
+#endif
+
+#define TWIN_process(name, of) TWIN_process_(name, of)
+/* __vfork is an alias made in the assembly above. */
+#define TWIN_process_(name, of) TWIN_##name(name, of)
+#define TWIN__Exit(name, of) TWIN_ALIAS(name, of)
+#define TWIN___vfork(name, of)
+#include "twins.h"

@@ -1,0 +1,98 @@
+/*
+ * fdtab: descriptor number -> what the shim knows of it. One 64-bit word
+ * each, changed by atomic exchange; a hint, never the truth (adopt.h, guard).
+ *
+ *   0                 nothing known yet
+ *   FD_PLAIN          passes through: why (enum reason; REASON_NONE: not a file),
+ *                     and the ledger's row
+ *   FD_FILE           routed: slot and generation of its struct file
+ *   FD_OWN            one of the shim's own descriptors, of that file or of none
+ *
+ * Depends on: ledger.h for reasons.
+ */
+#ifndef DIOSHIM_FDTAB_H
+#define DIOSHIM_FDTAB_H
+
+#include "ledger.h"
+
+#include <stdint.h>
+
+enum { FD_UNKNOWN = 0, FD_PLAIN = 1, FD_FILE = 2, FD_OWN = 3 };
+
+#define FDTAB_PAGE	512			/* words */
+#define FDTAB_PAGES	2048			/* so descriptors up to 1,048,575 */
+#define FDTAB_NO_SLOT	0xffffffu
+
+extern uint64_t *fdtab_pages[FDTAB_PAGES];
+
+static inline unsigned fdtab_tag(uint64_t word)
+{
+	return word & 3;
+}
+
+static inline uint64_t fdtab_plain(enum reason why, unsigned row)
+{
+	return FD_PLAIN | (uint64_t)why << 8 | (uint64_t)row << 32;
+}
+
+static inline enum reason fdtab_reason(uint64_t word)
+{
+	return (enum reason)(word >> 8 & 0xff);
+}
+
+static inline unsigned fdtab_row(uint64_t word)
+{
+	return (unsigned)(word >> 32);
+}
+
+static inline uint64_t fdtab_file(unsigned slot, uint32_t generation)
+{
+	return FD_FILE | (uint64_t)slot << 8 | (uint64_t)generation << 32;
+}
+
+static inline unsigned fdtab_slot(uint64_t word)
+{
+	return (unsigned)(word >> 8) & 0xffffff;
+}
+
+static inline uint32_t fdtab_generation(uint64_t word)
+{
+	return (uint32_t)(word >> 32);
+}
+
+/* The word of a descriptor of the shim that serves a file's word; 0: serves none. */
+static inline uint64_t fdtab_own(uint64_t word)
+{
+	return word ? (word & ~3ull) | FD_OWN : FD_OWN | (uint64_t)FDTAB_NO_SLOT << 8;
+}
+
+/* Out of range counts as plain: such descriptors are never routed. */
+static inline uint64_t fdtab_get(int fd)
+{
+	const uint64_t *page;
+
+	if ((unsigned)fd >= FDTAB_PAGE * FDTAB_PAGES)
+		return fdtab_plain(REASON_NONE, 0);
+	page = __atomic_load_n(&fdtab_pages[(unsigned)fd / FDTAB_PAGE], __ATOMIC_ACQUIRE);
+	return page ? __atomic_load_n(&page[(unsigned)fd % FDTAB_PAGE], __ATOMIC_ACQUIRE) : 0;
+}
+
+static inline bool fdtab_is_own(int fd)
+{
+	return fdtab_tag(fdtab_get(fd)) == FD_OWN;
+}
+
+/* What was there before. */
+uint64_t fdtab_set(int fd, uint64_t word);
+
+/* Stores word where expected stood; false, and nothing stored, where it did not. */
+bool fdtab_replace(int fd, uint64_t expected, uint64_t word);
+
+/* Calls each with every non-zero word; what it returns is stored. */
+void fdtab_map(uint64_t (*each)(int fd, uint64_t word, void *arg), void *arg);
+
+/* The lowest descriptor >= fd whose word, masked, is value; or -1. */
+int fdtab_next(int fd, uint64_t mask, uint64_t value);
+#define FDTAB_TAG 3ull		/* a mask: fdtab_next(fd, FDTAB_TAG, FD_OWN) */
+
+#endif

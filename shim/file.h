@@ -1,0 +1,92 @@
+/*
+ * file: a routed file: the shim's second descriptor and what is known of it.
+ *
+ * Slots are counted by reference: one for each table word that names the
+ * slot, one for each request under way, so that the second descriptor's number
+ * is never reused below a request's feet. Slots are reused, never unmapped; a
+ * generation tells incarnations apart.
+ * Depends on: fdtab, locks, own, align.
+ */
+#ifndef DIOSHIM_FILE_H
+#define DIOSHIM_FILE_H
+
+#include "align.h"
+#include "fdtab.h"
+
+#define FILE_SLOTS 4096
+
+struct file {
+	uint32_t refs;		/* 0: free, or being retired */
+	uint32_t claimed;
+	uint32_t generation;
+	int twin;		/* the shim's descriptor; -1: lost to an unseen close */
+	bool rescue;		/* the program's descriptor is the direct one, twin is cached */
+	bool block_device;
+	uint64_t dev, ino;	/* identity: as fstat gives them */
+	uint32_t flags;		/* of the program's descriptor: FILE_FLAGS of F_GETFL */
+	struct align_facts facts;
+	uint32_t mapped;	/* mapped shared and writable: no direct writes */
+	uint32_t learned;	/* aligned I/O gave EINVAL: cached for good */
+	uint32_t direct_writes;	/* under way */
+	uint32_t row_epoch;	/* of the ledger the row lies in */
+	struct ledger_file *row;
+};
+
+/* The flags of the program's descriptor that have to be as they were. */
+#define FILE_FLAGS (O_ACCMODE | O_DIRECT | O_PATH | O_SYNC | O_DSYNC)
+/* And where the twin is the cached one, which appends for the program: */
+#define FILE_FLAGS_RESCUE (FILE_FLAGS | O_APPEND)
+
+/* A free slot with one reference, or NULL. Only generation and refs are set. */
+struct file *file_new(void);
+
+/* The file of a table word, referenced; NULL if it is gone. */
+struct file *file_acquire(uint64_t word);
+void file_release(struct file *f);
+
+uint64_t file_word(const struct file *f);
+
+/* A live slot of the same inode, kind and flags, referenced, or NULL. */
+struct file *file_find(uint64_t dev, uint64_t ino, uint32_t flags, bool rescue);
+
+/* Marks all slots of the inode mapped; returns when no direct write is under way. */
+void file_stop_direct_writes(uint64_t dev, uint64_t ino);
+
+/*
+ * Takes the word off descriptor fd, which is about to be closed or replaced
+ * or was found to be another file. file_drop_end, after that close, gives up
+ * the reference (and maybe the twin).
+ */
+struct file *file_drop_begin(int fd);
+void file_drop_end(struct file *f);
+void file_drop(int fd);
+
+/*
+ * The kernel has just handed out number fd: whatever the table says of it is
+ * stale; if it was one of ours, that one was closed behind our back.
+ */
+void file_fresh(int fd);
+
+/* The program wants number fd, which is ours: makes room. */
+void file_evict(int fd);
+
+/* exec: keeps twins of inodes with POSIX locks open across it (on), or not. */
+void file_hold_locked(bool on);
+
+/* In a fork child: references of threads that are not here are forgotten. */
+void file_forked(void);
+
+/* Is the twin still the file it was opened on? Asked before it is used. */
+bool file_twin_ok(const struct file *f);
+
+static inline int file_cached_fd(const struct file *f, int fd)
+{
+	return f->rescue ? f->twin : fd;
+}
+
+static inline int file_direct_fd(const struct file *f, int fd)
+{
+	return f->rescue ? fd : f->twin;
+}
+
+#endif

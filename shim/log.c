@@ -1,0 +1,131 @@
+#include "log.h"
+
+#include "book.h"
+#include "own.h"
+#include "sys.h"
+#include "text.h"
+
+#include <string.h>
+
+/* A buffer of text; what does not fit is left out. */
+struct text {
+	size_t n;
+	char s[768];
+};
+
+static void put(struct text *t, const char *s)
+{
+	while (*s && t->n < sizeof(t->s))
+		t->s[t->n++] = *s++;
+}
+
+static void put_number(struct text *t, uint64_t x)
+{
+	char digits[24];
+
+	text_number(digits, x);
+	put(t, digits);
+}
+
+static void flush(struct text *t, int fd)
+{
+	for (size_t at = 0; at < t->n;) {
+		ssize_t w = sys_write(fd, t->s + at, t->n - at);
+
+		if (w <= 0)
+			break;
+		book_kernel(OP_WRITE, (size_t)w);
+		at += (size_t)w;
+	}
+	t->n = 0;
+}
+
+void log_bad_value(const char *name, const char *text)
+{
+	struct text t = { .n = 0 };
+
+	put(&t, "dioshim: ");
+	put(&t, name);
+	put(&t, ": bad value \"");
+	put(&t, text);
+	put(&t, "\", using the default\n");
+	flush(&t, 2);
+}
+
+/* "  zero_copy    calls 12  bytes 123\n" */
+static void put_sum(struct text *t, const char *name, const struct ledger_sum *s)
+{
+	put(t, "  ");
+	put(t, name);
+	put(t, ": calls ");
+	put_number(t, s->calls);
+	put(t, ", bytes ");
+	put_number(t, s->bytes);
+	put(t, "\n");
+}
+
+static void put_witness(struct text *t, const struct ledger_witness *w)
+{
+	put(t, "  witness: bytes seen ");
+	put_number(t, w->seen_rchar + w->seen_wchar);
+	put(t, ", not seen ");
+	put_number(t, w->rchar - w->rchar0 + w->wchar - w->wchar0 - w->seen_rchar - w->seen_wchar);
+	put(t, w->readings ? "\n" : " (/proc/self/io was not readable)\n");
+}
+
+static int open_log(const char *where)
+{
+	char path[1024];
+	size_t n = 0;
+
+	for (; *where && n < sizeof(path) - 24; where++) {
+		if (where[0] == '%' && where[1] == 'p') {
+			n += text_number(path + n, (uint64_t)sys_getpid());
+			where++;
+		} else {
+			path[n++] = *where;
+		}
+	}
+	path[n] = '\0';
+	return sys_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
+			  0666);
+}
+
+void log_report(const char *where)
+{
+	static const char *const routes[] = {
+#define ROUTE(name, copies, sentence) #name,
+#include "counters.def"
+#undef ROUTE
+	};
+	static const char *const reasons[] = {
+#define REASON(name, route, sentence) #name,
+#include "reasons.def"
+#undef REASON
+	};
+	const struct ledger *l = book_now();
+	bool shared = where[0] == '-' && where[1] == '\0';
+	int fd = shared ? own_stderr : open_log(where);
+	struct text t = { .n = 0 };
+
+	if (fd < 0)
+		return;
+	put(&t, "dioshim: process ");
+	put_number(&t, l->pid);
+	put(&t, ": ");
+	put(&t, l->command);
+	put(&t, "\n");
+	for (int i = 0; i < ROUTES; i++)
+		if (l->routes[i].calls)
+			put_sum(&t, routes[i], &l->routes[i]);
+	flush(&t, fd);
+	for (int i = 0; i < REASONS; i++)
+		if (l->reasons[i].calls) {
+			put_sum(&t, reasons[i], &l->reasons[i]);
+			flush(&t, fd);
+		}
+	put_witness(&t, &l->witness);
+	flush(&t, fd);
+	if (!shared)
+		sys_close(fd);
+}

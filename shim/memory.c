@@ -1,0 +1,134 @@
+#include "memory.h"
+#include "sys.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+static bool populate(const void *at, size_t n, int advice)
+{
+	const uintptr_t mask = (uintptr_t)getauxval(AT_PAGESZ) - 1;
+	uintptr_t page = (uintptr_t)at & ~mask;
+	size_t whole = (((uintptr_t)at + n + mask) & ~mask) - page;
+	int r;
+
+	if (n == 0)
+		return true;
+	if ((uintptr_t)at + n < (uintptr_t)at)
+		return false;
+	/* EINTR: a signal waits; its handler runs when we return to the program. */
+	do
+		r = sys_madvise((const void *)page, whole, advice);
+	while (r == -EINTR || r == -EAGAIN);
+	return r == 0;
+}
+
+bool memory_readable(const void *at, size_t n)
+{
+	return populate(at, n, MADV_POPULATE_READ);
+}
+
+bool memory_writable(void *at, size_t n)
+{
+	return populate(at, n, MADV_POPULATE_WRITE);
+}
+
+void memory_walk_to(struct memory_walk *w, const struct iovec *iov, int n, size_t pos)
+{
+	while (n > 0 && pos >= iov->iov_len) {
+		pos -= iov->iov_len;
+		iov++;
+		n--;
+	}
+	*w = (struct memory_walk){ iov, n, pos };
+}
+
+/*
+ * Not memcpy: the pool's chunks are page-aligned, and where the other side
+ * lies a few bytes past a page boundary the `rep movsb` that glibc's memcpy
+ * uses on some processors (Zen 3, Zen 4) falls to a tenth of its speed.
+ */
+typedef char vec __attribute__((vector_size(16), aligned(1), may_alias));
+
+static void copy(char *to, const char *from, size_t n)
+{
+	for (; n >= 64; to += 64, from += 64, n -= 64) {
+		vec a = *(const vec *)from, b = *(const vec *)(from + 16);
+		vec c = *(const vec *)(from + 32), d = *(const vec *)(from + 48);
+
+		*(vec *)to = a;
+		*(vec *)(to + 16) = b;
+		*(vec *)(to + 32) = c;
+		*(vec *)(to + 48) = d;
+	}
+	memcpy(to, from, n);
+}
+
+/* The part of the walk's present piece that n bytes use. */
+static size_t piece(const struct memory_walk *w, size_t n)
+{
+	size_t here = w->iov->iov_len - w->at;
+
+	return here < n ? here : n;
+}
+
+static void step(struct memory_walk *w, size_t n)
+{
+	w->at += n;
+	while (w->left > 0 && w->at >= w->iov->iov_len) {
+		w->at = 0;
+		w->iov++;
+		w->left--;
+	}
+}
+
+bool memory_put(struct memory_walk *w, const char *from, size_t n)
+{
+	while (n > 0 && w->left > 0) {
+		size_t here = piece(w, n);
+		char *to = (char *)w->iov->iov_base + w->at;
+
+		if (!memory_writable(to, here))
+			return false;
+		copy(to, from, here);
+		step(w, here);
+		from += here;
+		n -= here;
+	}
+	return n == 0;
+}
+
+bool memory_take(struct memory_walk *w, char *to, size_t n)
+{
+	while (n > 0 && w->left > 0) {
+		size_t here = piece(w, n);
+		const char *from = (const char *)w->iov->iov_base + w->at;
+
+		if (!memory_readable(from, here))
+			return false;
+		copy(to, from, here);
+		step(w, here);
+		to += here;
+		n -= here;
+	}
+	return n == 0;
+}
+
+int memory_slice(const struct iovec *iov, int n, size_t pos, size_t len,
+		 struct iovec *out, int max, size_t *covered)
+{
+	struct memory_walk w;
+	int used = 0;
+
+	*covered = 0;
+	memory_walk_to(&w, iov, n, pos);
+	while (len > 0 && w.left > 0 && used < max) {
+		size_t here = piece(&w, len);
+
+		out[used++] = (struct iovec){ (char *)w.iov->iov_base + w.at, here };
+		step(&w, here);
+		*covered += here;
+		len -= here;
+	}
+	return used;
+}

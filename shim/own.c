@@ -1,0 +1,79 @@
+#include "own.h"
+
+#include "fdtab.h"
+#include "state.h"
+#include "sys.h"
+
+int own_proc = -1;
+int own_dir = -1;
+int own_stderr = -1;
+
+/*
+ * High enough that programs do not get there, low enough that the kernel's
+ * descriptor table stays small: fork copies it up to the highest one in use.
+ */
+#define FLOOR_MAX 7168ul
+
+static long floor_number(void)
+{
+	struct rlimit r;
+
+	if (sys_getrlimit(RLIMIT_NOFILE, &r) != 0)
+		return FLOOR_MAX;
+	if (r.rlim_cur / 4 * 3 < FLOOR_MAX)
+		return (long)(r.rlim_cur / 4 * 3);
+	return FLOOR_MAX;
+}
+
+int own_raise(int fd, uint64_t word)
+{
+	int high = sys_fcntl(fd, F_DUPFD_CLOEXEC, floor_number());
+
+	sys_close(fd);
+	if (high >= 0)
+		fdtab_set(high, fdtab_own(word));
+	return high;
+}
+
+void own_close(int fd)
+{
+	fdtab_set(fd, 0);
+	sys_close(fd);
+}
+
+int own_open_proc(const char *name, int flags)
+{
+	char path[64] = "self/";
+	size_t n = 5;
+
+	while (*name && n < sizeof(path) - 1)
+		path[n++] = *name++;
+	path[n] = '\0';
+	if (own_proc < 0)
+		return -ENOENT;
+	return sys_openat(own_proc, path, flags | O_CLOEXEC, 0);
+}
+
+static int open_folder(const char *path)
+{
+	int fd = sys_openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+
+	return fd < 0 ? fd : own_raise(fd, 0);
+}
+
+void own_start(void)
+{
+	const struct config *c = &state_config;
+
+	own_proc = open_folder("/proc");
+	if (c->dir)
+		own_dir = open_folder(c->dir);
+	if (c->log && c->log[0] == '-' && c->log[1] == '\0') {
+		int fd = sys_fcntl(2, F_DUPFD_CLOEXEC, floor_number());
+
+		if (fd >= 0) {
+			fdtab_set(fd, fdtab_own(0));
+			own_stderr = fd;
+		}
+	}
+}

@@ -1,0 +1,184 @@
+#include "book.h"
+#include "memory.h"
+#include "pool.h"
+#include "seg.h"
+#include "sys.h"
+
+#include <string.h>
+
+static uint32_t cachestat_missing;	/* ENOSYS (before Linux 6.5), or a filter's EPERM */
+
+/* Pages of the range in the page cache, and how many of them are dirty or being written. */
+static bool resident(int fd, uint64_t off, size_t len, uint64_t *dirty)
+{
+	struct sys_cachestat cs = { 0 };
+
+	*dirty = 0;
+	if (__atomic_load_n(&cachestat_missing, __ATOMIC_RELAXED))
+		return false;
+	if (sys_cachestat_of(fd, off, len, &cs) != 0) {
+		__atomic_store_n(&cachestat_missing, 1, __ATOMIC_RELAXED);
+		return false;
+	}
+	*dirty = cs.dirty + cs.writeback;
+	return cs.cache > 0;
+}
+
+/*
+ * Is the range free of pages that somebody may have mapped? What is merely
+ * cached is dropped, what is merely dirty is written first.
+ */
+static bool range_clear(int fd, uint64_t off, size_t len)
+{
+	uint64_t dirty;
+
+	if (!resident(fd, off, len, &dirty))
+		return true;
+	if (dirty > 0)
+		sys_sync_range(fd, (int64_t)off, (int64_t)len,
+			       SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+				       SYNC_FILE_RANGE_WAIT_AFTER);
+	sys_fadvise(fd, (int64_t)off, (int64_t)len, POSIX_FADV_DONTNEED);
+	return !resident(fd, off, len, &dirty);
+}
+
+size_t seg_guarded_write(struct file *f, int direct, int cached, const struct iovec *iov, int n,
+			 uint64_t off, size_t len, enum reason *why, bool *refused)
+{
+	ssize_t done = 0;
+	uint64_t dirty;
+
+	/* Counted before the mark is looked at: mapped_mark sets it, then waits for zero. */
+	__atomic_fetch_add(&f->direct_writes, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&f->mapped, __ATOMIC_SEQ_CST)) {
+		*why = REASON_mapped;
+		goto out;
+	}
+	if (!range_clear(cached, off, len)) {
+		*why = REASON_dirty;
+		goto out;
+	}
+	book_count(COUNTER_direct_requests, 1);
+	done = sys_pwritev2(direct, iov, n, (int64_t)off, 0);
+	if (done > 0)
+		book_kernel(OP_WRITE, (size_t)done);
+	if (done > 0 && resident(cached, off, (size_t)done, &dirty) && dirty > 0) {
+		/*
+		 * Somebody's store brought a page back while we wrote, and may
+		 * yet write it over ours: the caller sends the same bytes
+		 * through that page.
+		 */
+		book_count(COUNTER_rewritten_bytes, (size_t)done);
+		*why = REASON_raced;
+		done = 0;
+		goto out;
+	}
+	if (done != (ssize_t)len)
+		*why = REASON_direct_failed;
+	if (done == -EINVAL)
+		*refused = true;
+out:
+	__atomic_fetch_sub(&f->direct_writes, 1, __ATOMIC_SEQ_CST);
+	return done > 0 ? (size_t)done : 0;
+}
+
+size_t seg_direct_write(struct run *r, const struct seg *s, enum reason *why)
+{
+	const struct request *rq = r->rq;
+	struct iovec part[PLAN_IOV];
+	size_t covered, done;
+	int n = memory_slice(rq->iov, rq->iovcnt, s->pos, s->len, part, PLAN_IOV, &covered);
+
+	if (r->f->rescue && rq->len == s->len) {	/* just what the program asked for */
+		ssize_t w = sys_pwritev2(r->direct, part, n, (int64_t)(r->off + s->pos), 0);
+
+		done = w > 0 ? (size_t)w : 0;
+		book_count(COUNTER_direct_requests, 1);
+		book_kernel(OP_WRITE, done);
+		if (done != s->len)
+			*why = REASON_direct_failed;
+	} else {
+		done = seg_guarded_write(r->f, r->direct, r->cached, part, n, r->off + s->pos,
+					 covered, why, &r->refused);
+	}
+	if (done > 0)
+		book_moved(r->row, OP_WRITE, ROUTE_zero_copy, REASON_NONE, done);
+	return done;
+}
+
+/* Copies a bounced end out of its block and books it. */
+static size_t deliver(struct run *r, const struct seg *s, const char *from, size_t n,
+		      enum reason *why)
+{
+	struct memory_walk w;
+
+	if (n > s->len)
+		n = s->len;
+	memory_walk_to(&w, r->rq->iov, r->rq->iovcnt, s->pos);
+	if (n == 0)
+		return 0;
+	if (!memory_put(&w, from, n)) {
+		*why = REASON_bad_address;
+		return 0;
+	}
+	book_moved(r->row, OP_READ, ROUTE_bounced, s->reason, n);
+	return n;
+}
+
+/*
+ * One preadv: [block of the pool][the program's memory][block of the pool].
+ * Every piece is whole blocks, as kernels up to 6.12 want them.
+ */
+size_t seg_direct_read(struct run *r, const struct plan *p, enum reason *why)
+{
+	const struct request *rq = r->rq;
+	const uint32_t a = r->f->facts.align.read;
+	const struct seg *head = p->seg[0].kind == SEG_BOUNCE ? &p->seg[0] : NULL;
+	const struct seg *body = &p->seg[head ? 1 : 0];
+	const struct seg *tail = body + 1 < p->seg + p->n ? body + 1 : NULL;
+	struct iovec part[PLAN_IOV + 2];
+	size_t covered, skip = head ? a - head->len : 0, got, done = 0, n;
+	char *chunk = NULL;
+	int pieces = 0;
+	ssize_t ret;
+
+	if (head || tail) {
+		chunk = pool_chunk() >= 2 * (size_t)a ? pool_get(2 * (size_t)a) : NULL;
+		if (!chunk) {
+			*why = REASON_pool_empty;
+			return 0;
+		}
+	}
+	if (head)
+		part[pieces++] = (struct iovec){ chunk, a };
+	pieces += memory_slice(rq->iov, rq->iovcnt, body->pos, body->len, part + pieces, PLAN_IOV,
+			       &covered);
+	if (tail)
+		part[pieces++] = (struct iovec){ chunk + a, a };
+	book_count(COUNTER_direct_requests, 1);
+	ret = sys_preadv2(r->direct, part, pieces, (int64_t)(r->off - skip), 0);
+	if (ret == -EINVAL)
+		r->refused = true;
+	got = ret > 0 ? (size_t)ret : 0;
+	book_kernel(OP_READ, got);
+
+	if (head) {
+		if (got > skip)
+			done = deliver(r, head, chunk + skip, got - skip, why);
+		if (done < head->len)
+			goto out;
+		got -= a;
+	}
+	n = got < body->len ? got : body->len;
+	if (n > 0)
+		book_moved(r->row, OP_READ, ROUTE_zero_copy, REASON_NONE, n);
+	done += n;
+	if (tail && n == body->len)
+		done += deliver(r, tail, chunk + a, got - n, why);
+out:
+	if (chunk)
+		pool_put(chunk);
+	if (ret > (ssize_t)done)
+		book_count(COUNTER_widened_bytes, (size_t)ret - done);
+	return done;
+}

@@ -1,0 +1,158 @@
+#include "state.h"
+
+#include "ahead.h"
+#include "book.h"
+#include "entry.h"
+#include "file.h"
+#include "log.h"
+#include "own.h"
+#include "pool.h"
+#include "real.h"
+#include "sys.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define FENCE_PAGE 65536	/* a page of any size that aarch64 has */
+
+/* Alone in its pages: they are wiped in a fork child. */
+static union {
+	struct state_fence fence;
+	char page[FENCE_PAGE];
+} fence __attribute__((aligned(FENCE_PAGE)));
+extern struct state_fence state_fence __attribute__((alias("fence")));
+
+__thread int state_quiet;
+__thread int state_vforked;
+struct config state_config;
+
+static int owner;		/* process id the tables belong to; 0: not started */
+static bool off;		/* seccomp: also in fork children */
+
+/* The environment's text may be overwritten later (process titles): kept here. */
+static char text_room[8192];
+static size_t text_used;
+
+static const char *keep(const char *text)
+{
+	size_t n = strlen(text) + 1;
+	char *at = text_room + text_used;
+
+	if (n > sizeof(text_room) - text_used)
+		return NULL;
+	memcpy(at, text, n);
+	text_used += n;
+	return at;
+}
+
+static void configure(void)
+{
+	config_defaults(&state_config);
+	for (int i = 0; i < CONFIGS; i++) {
+		const char *text = getenv(config_items[i].env), *kept;
+
+		if (!text || !*text)
+			continue;
+		kept = keep(text);
+		if (!kept || !config_set(&state_config, (enum config_id)i, kept))
+			log_bad_value(config_items[i].env, text);
+	}
+	pool_configure(state_config.pool, state_config.chunk);
+}
+
+static void forked_again(void)
+{
+	state_fence.state = STATE_COLD;
+}
+
+static void at_exit(int status, void *arg)
+{
+	(void)status;
+	(void)arg;
+	if (state_ready()) {
+		state_enter();
+		entry_finish(LEDGER_EXITED);
+		state_leave();
+	}
+}
+
+static void first_start(void)
+{
+	real_resolve();
+	configure();
+	/* Linux 4.14; before that, and where it is refused, fork() is told of. */
+	if (sys_madvise(&fence, sizeof(fence), MADV_WIPEONFORK) != 0)
+		pthread_atfork(NULL, NULL, forked_again);
+	own_start();
+	book_start();
+	/* on_exit, not a destructor: it runs behind those of all libraries. */
+	on_exit(at_exit, NULL);
+}
+
+/* A fork child: tables hold, but for what belonged to the parent's threads and memory. */
+static void child_start(void)
+{
+	ahead_forget();
+	pool_forget();
+	book_forked();
+	file_forked();
+}
+
+bool state_start(void)
+{
+	uint32_t cold = STATE_COLD;
+	int saved = errno;
+
+	if (state_quiet > 0 || state_fence.state != STATE_COLD)
+		return false;
+	if (!__atomic_compare_exchange_n(&state_fence.state, &cold, STATE_STARTING, 0,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return false;
+	state_enter();
+	if (off) {
+		__atomic_store_n(&state_fence.state, STATE_OFF, __ATOMIC_RELEASE);
+	} else {
+		bool fresh = owner == 0;
+
+		owner = sys_getpid();
+		if (fresh)
+			first_start();
+		else
+			child_start();
+		__atomic_store_n(&state_fence.state, STATE_READY, __ATOMIC_RELEASE);
+	}
+	state_leave();
+	errno = saved;
+	return state_fence.state == STATE_READY;
+}
+
+bool state_owner(void)
+{
+	return sys_getpid() == owner;
+}
+
+void state_switch(bool on)
+{
+	off = !on;
+	__atomic_store_n(&state_fence.state, on ? STATE_READY : STATE_OFF, __ATOMIC_RELEASE);
+}
+
+void entry_finish(enum ledger_state state)
+{
+	/* Without a folder or a log nobody would read it. */
+	if (!state_config.log && own_dir < 0)
+		return;
+	if (!book_ledger && !book_worth())
+		return;
+	book_now();
+	book_witness(state);
+	if (state_config.log)
+		log_report(state_config.log);
+}
+
+__attribute__((constructor)) static void load(void)
+{
+	state_start();
+}

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Files that are no ordinary ones; rights that a second opening would lack.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/transcripts.sh"
+scratch
+
+for step in fifos virtual_files memory_files nameless many_names toggles inode_changes; do
+	transcript "files: $step" -- "$PROGS/hz_files" $step
+done
+
+for step in other_users read_only_mount in_chroot inode_flags; do
+	if [ "$(id -u)" = 0 ]; then
+		transcript "files: $step" -- "$PROGS/hz_files" root $step
+	else
+		skip "files: $step" "only root can set it up"
+	fi
+done
+
+# A block device with an end in the middle of a page.
+truncate -s $(((4 << 20) + 1536)) "$SCRATCH/image"
+if loop_device "$SCRATCH/image"; then
+	for run in plain shim; do
+		lines "$SCRATCH/content" $(((4 << 20) + 1536))
+		dd if="$SCRATCH/content" of="$LOOP" conv=notrunc,fsync status=none
+		(cd "$SCRATCH" && $run -- "$PROGS/hz_files" device "$LOOP") >"$SCRATCH/$run.out"
+	done
+	cmp -s "$SCRATCH/plain.out" "$SCRATCH/shim.out"
+	ok $? "files: a block device" || first_differences
+	went_direct "files: a block device"
+else
+	skip "files: a block device" "no loop device to be had"
+fi
+
+done_testing
