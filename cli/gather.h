@@ -42,6 +42,7 @@ struct process {
 
 	/* Figured by report_sum: */
 	struct kernel_count children;	/* in witness, but theirs */
+	bool went_on;			/* by exec: its next ledger is here too */
 	const char *open;		/* why it does not close; NULL: it does */
 };
 
@@ -58,8 +59,9 @@ struct report {
 	struct kernel_count kernel;	/* since the shim's start */
 	uint64_t seen_bytes, unseen_bytes;
 	uint64_t made_bytes, buffered_bytes, saved_bytes;	/* CPU copies */
-	size_t read_n;		/* processes with a reading of the kernel's count */
-	size_t unread_n;	/* without */
+	size_t all_n;		/* processes; each program they exec has a ledger */
+	size_t read_n;		/* of them, with a reading of the kernel's count */
+	size_t unread_n;	/* ledgers without */
 	size_t stale_n;		/* killed after the last reading */
 	size_t alive_n;
 	size_t open_n;		/* that do not close */

@@ -142,11 +142,6 @@ static struct kernel_count whole_count(const struct process *p)
 	};
 }
 
-static bool went_on(const struct process *p, const struct process *end)
-{
-	return p->state == LEDGER_EXECED && p + 1 < end && p[1].pid == p->pid;
-}
-
 /* The last ledger of this pid that began before; NULL: none. Sorted by pid. */
 static struct process *find(struct report *r, uint32_t pid, uint64_t before_ns)
 {
@@ -172,13 +167,13 @@ static struct process *find(struct report *r, uint32_t pid, uint64_t before_ns)
  */
 static void charge_parent(struct report *r, struct process *last)
 {
-	struct process *end = r->processes + r->processes_n, *first = last, *p;
 	struct kernel_count whole = whole_count(last);
+	struct process *first = last, *p;
 
-	while (first > r->processes && went_on(first - 1, end))
+	while (first > r->processes && first[-1].went_on)
 		first--;
 	p = find(r, first->ppid, first->start_ns);
-	for (; p; p = went_on(p, end) ? p + 1 : NULL) {
+	for (; p; p = p->went_on ? p + 1 : NULL) {
 		struct kernel_count room = spare(p);
 
 		if (p->end_ns && last->end_ns > p->end_ns)
@@ -194,16 +189,18 @@ static void charge_parent(struct report *r, struct process *last)
 
 static void find_children(struct report *r)
 {
-	struct process *end;
+	struct process *list = r->processes;
 
 	if (!r->processes_n)
 		return;
-	end = r->processes + r->processes_n;
-	qsort(r->processes, r->processes_n, sizeof(*r->processes), by_pid);
-	for (struct process *p = r->processes; p < end; p++)
-		if (!p->alive && !went_on(p, end))
-			charge_parent(r, p);
-	qsort(r->processes, r->processes_n, sizeof(*r->processes), by_start);
+	qsort(list, r->processes_n, sizeof(*list), by_pid);
+	for (size_t i = 0; i + 1 < r->processes_n; i++)
+		list[i].went_on = list[i].state == LEDGER_EXECED &&
+				  list[i].pid == list[i + 1].pid;
+	for (size_t i = 0; i < r->processes_n; i++)
+		if (!list[i].alive && !list[i].went_on)
+			charge_parent(r, &list[i]);
+	qsort(list, r->processes_n, sizeof(*list), by_start);
 }
 
 struct kernel_count process_kernel(const struct process *p)
@@ -259,7 +256,8 @@ static void sum_process(struct report *r, struct process *p)
 	r->kernel.rchar += kernel.rchar;
 	r->kernel.wchar += kernel.wchar;
 	r->seen_bytes += process_seen(p);
-	r->read_n += p->witness.readings > 0;
+	r->all_n += !p->went_on;
+	r->read_n += !p->went_on && p->witness.readings;
 	r->unread_n += p->witness.readings == 0;
 	r->alive_n += p->alive;
 	/* Killed: the kernel's reading is older than the last calls. */

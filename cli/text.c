@@ -182,13 +182,15 @@ static void head(const struct out *o, const struct report *r)
 	char *command = strdup(title(r)), *shown = command ? malloc(strlen(command) + 8) : NULL;
 
 	if (shown) {
+		for (char *c = command; (c = strpbrk(c, "\t\n"));)
+			*c = ' ';
 		make_printable(command);
 		shorten(command, 3 * o->width, shown, strlen(command) + 8);
 		fprintf(o->f, "%sdioshim:%s ", o->bold, o->end);
 		wrap(o, 9, 9, shown);
 	}
-	fprintf(o->f, "         %s process%s, %.2f s", count(r->processes_n).text,
-		plural(r->processes_n), (double)r->elapsed_ns / 1e9);
+	fprintf(o->f, "         %s process%s, %.2f s", count(r->all_n).text,
+		plural(r->all_n), (double)r->elapsed_ns / 1e9);
 	if (r->alive_n)
 		fprintf(o->f, "; %zu still run%s: figures of this moment",
 			r->alive_n, r->alive_n == 1 ? "s" : "");

@@ -64,9 +64,13 @@ static enum reason open_twin(int fd, int flags, struct file *f)
 	enum reason why = REASON_locked;
 	struct stat st;
 	char name[4 + TEXT_NUMBER];
-	int twin;
+	int twin, lease;
 
-	if (!locks_close_begin())
+	/* A second opening would break the program's own lease: SIGIO. */
+	lease = sys_fcntl(fd, F_GETLEASE, 0);
+	if (lease == F_RDLCK || lease == F_WRLCK)
+		return REASON_refused;
+	if (!locks_close_begin(f->ino))
 		return REASON_locked;
 	if (locks_held(fd))
 		goto out;
@@ -84,7 +88,7 @@ static enum reason open_twin(int fd, int flags, struct file *f)
 	f->twin = own_raise(twin, file_word(f));
 	why = f->twin < 0 ? REASON_no_descriptor : REASON_NONE;
 out:
-	locks_close_end();
+	locks_close_end(f->ino);
 	return why;
 }
 

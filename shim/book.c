@@ -41,6 +41,17 @@ static int create(void)
 	return -EEXIST;
 }
 
+/*
+ * Past RLIMIT_FSIZE the kernel would send the program SIGXFSZ. An empty file
+ * is then all there is: the command says of how many processes.
+ */
+static bool may_grow(void)
+{
+	struct rlimit r;
+
+	return sys_getrlimit(RLIMIT_FSIZE, &r) == 0 && r.rlim_cur >= sizeof(struct ledger);
+}
+
 static struct ledger *map_ledger(void)
 {
 	int fd = own_dir < 0 ? -ENOENT : create();
@@ -48,7 +59,7 @@ static struct ledger *map_ledger(void)
 
 	if (fd >= 0) {
 		/* Blocks first: a store into a hole of a full file system is SIGBUS. */
-		int r = sys_fallocate(fd, 0, 0, sizeof(struct ledger));
+		int r = may_grow() ? sys_fallocate(fd, 0, 0, sizeof(struct ledger)) : -EFBIG;
 
 		if (r == -EOPNOTSUPP)
 			r = sys_ftruncate(fd, sizeof(struct ledger));

@@ -9,6 +9,13 @@
 
 #include <limits.h>
 
+/* Beyond, the kernel says EFAULT to the whole call, however little of it would be used. */
+#if defined(__x86_64__)
+#define USER_MAX 0x7ffffffff000ul
+#else
+#define USER_MAX (1ul << 52)
+#endif
+
 ssize_t engine_kernel_call(const struct request *rq, int fd)
 {
 	const bool read = rq->op == OP_READ;
@@ -44,7 +51,8 @@ bool engine_measure(struct request *rq)
 	for (int i = 0; i < rq->iovcnt; i++) {
 		size_t n = rq->iov[i].iov_len;
 
-		if (n > SSIZE_MAX || n > SSIZE_MAX - sum)
+		if (n > USER_MAX || n > SSIZE_MAX - sum ||
+		    (uintptr_t)rq->iov[i].iov_base > USER_MAX - n)
 			return false;
 		sum += n;
 	}
@@ -63,7 +71,8 @@ static ssize_t call_on_twin(const struct file *f, const struct request *rq, int 
 		return -EINVAL;
 	if (rq->positional)
 		return engine_kernel_call(rq, f->twin);
-	if (rq->op == OP_WRITE && (flags & O_APPEND)) {
+	/* What appends moves the offset to where it ended. */
+	if (rq->op == OP_WRITE && ((flags & O_APPEND) || (rq->rwf & RWF_APPEND))) {
 		r = engine_kernel_call(rq, f->twin);
 		if (r > 0)	/* where the append left the twin's offset */
 			sys_lseek(rq->fd, sys_lseek(f->twin, 0, SEEK_CUR), SEEK_SET);

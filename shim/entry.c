@@ -7,54 +7,36 @@
 
 #define TRIES 3		/* of a descriptor that changes while we look at it */
 
-int entry_hold(void)
+bool way_adopt(struct way *w, int fd)
 {
-	int old = PTHREAD_CANCEL_ENABLE;
-
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
-	return old;
-}
-
-void entry_free(int held)
-{
-	if (held == PTHREAD_CANCEL_ENABLE)
-		pthread_setcancelstate(held, NULL);
-}
-
-/* The file behind fd, looked for in the table and, if need be, adopted. */
-static struct file *find(struct way *w, int fd)
-{
-	for (int i = 0; i < TRIES; i++) {
-		struct file *f;
-
-		if (fdtab_tag(w->word) == FD_UNKNOWN) {
-			int held = entry_hold();
-
-			state_enter();
+	w->word = fdtab_get(fd);
+	w->f = NULL;
+	for (int i = 0; i < TRIES && !w->f; i++) {
+		if (fdtab_tag(w->word) == FD_UNKNOWN)
 			w->word = adopt(fd);
-			state_leave();
-			entry_free(held);
-		}
 		if (fdtab_tag(w->word) != FD_FILE)
-			return NULL;
-		f = file_acquire(w->word);
-		if (f)
-			return f;
-		w->word = fdtab_get(fd);	/* it went while we looked */
+			break;
+		w->f = file_acquire(w->word);
+		if (!w->f)	/* it went while we looked */
+			w->word = fdtab_get(fd);
 	}
-	return NULL;
+	return w->f != NULL;
 }
 
 bool way_find(struct way *w, int fd)
 {
 	w->f = NULL;
 	if (state_ready()) {
-		w->f = find(w, fd);
+		pthread_testcancel();
+		w->held = state_hold();
+		if (way_adopt(w, fd))
+			return true;
+		state_free(w->held);
 	} else if (fdtab_tag(w->word) != FD_PLAIN) {
 		w->word = fdtab_plain(state_fence.state == STATE_OFF ? REASON_switched_off :
 								       REASON_reentry, 0);
 	}
-	return w->f != NULL;
+	return false;
 }
 
 /* Routed until a moment ago, now it is not: the kernel answers, as it is. */
@@ -67,37 +49,27 @@ static ssize_t run_unrouted(const struct way *w, const struct request *rq)
 
 ssize_t way_run(struct way *w, struct request *rq)
 {
+	const uint64_t held = w->held;
 	ssize_t r = -ESTALE;
-	int held;
 
-	pthread_testcancel();
-	held = entry_hold();
-	state_enter();
 	if (!engine_measure(rq)) {
 		r = engine_kernel_call(rq, rq->fd);
 		book_call(0, r);
-		file_release(w->f);
 	} else {
 		for (int i = 0; i < TRIES && w->f; i++) {
 			r = engine_run(w->f, rq);
-			file_release(w->f);
-			w->f = NULL;
 			if (r != -ESTALE)
 				break;
+			file_release(w->f);
 			file_drop(rq->fd);
-			w->word = 0;
-			state_leave();
-			w->f = find(w, rq->fd);
-			state_enter();
+			way_adopt(w, rq->fd);
 		}
-		if (r == -ESTALE) {
-			if (w->f)
-				file_release(w->f);
+		if (r == -ESTALE)
 			r = run_unrouted(w, rq);
-		}
 	}
-	state_leave();
-	entry_free(held);
+	if (w->f)
+		file_release(w->f);
+	state_free(held);
 	return entry_result(r);
 }
 

@@ -20,12 +20,16 @@
 struct way {
 	uint64_t word;		/* of the table */
 	struct file *f;		/* to be routed: referenced; else NULL */
+	uint64_t held;		/* signals, while f is */
 };
 
 /* The slow half of way_in: unknown descriptors, routed ones, re-entry. */
 bool way_find(struct way *w, int fd);
 
-/* Is a data call on fd to be routed? */
+/* The same inside state_hold: looks at fd, adopts it if need be. w->f is the caller's. */
+bool way_adopt(struct way *w, int fd);
+
+/* Is a data call on fd to be routed? A cancellation point if so. */
 static inline bool way_in(struct way *w, int fd)
 {
 	w->word = fdtab_get(fd);
@@ -34,7 +38,7 @@ static inline bool way_in(struct way *w, int fd)
 	return way_find(w, fd);
 }
 
-/* Runs the request; sets errno. A cancellation point, before anything is held. */
+/* Runs the request, gives up w->f, sets errno. */
 ssize_t way_run(struct way *w, struct request *rq);
 
 /* Books what the real call returned, and returns it. errno stays. */
@@ -49,10 +53,6 @@ static inline long entry_result(long r)
 	}
 	return r;
 }
-
-/* Keeps cancellation out of a call that holds something of ours. */
-int entry_hold(void);
-void entry_free(int held);
 
 /* Both: the last words of a process, before it ends or becomes another program. */
 void entry_finish(enum ledger_state state);

@@ -4,6 +4,8 @@
 #include "memory.h"
 #include "sys.h"
 
+#include <limits.h>
+#include <pthread.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
 
@@ -34,12 +36,15 @@ static bool advance(const struct end *e, int64_t from, int64_t n)
 }
 
 /* Reserve, copy, give back. What was copied; 0 with *why where the kernel is to do it. */
-static size_t step(struct copy *c, const struct end *in, const struct end *out, enum reason *why)
+static size_t step(struct copy *c, const struct end *in, const struct end *out, size_t asked,
+		   enum reason *why)
 {
 	size_t done, len;
 
 	c->in_off = offset_of(in);
 	c->out_off = offset_of(out);
+	if (c->in_off > INT64_MAX - (int64_t)asked || c->out_off > INT64_MAX - (int64_t)asked)
+		return 0;	/* the kernel has an errno for that, and each call its own */
 	*why = copy_check(c);
 	if (*why != REASON_NONE)
 		return 0;
@@ -67,34 +72,37 @@ static size_t copy(const struct end *in, const struct end *out, size_t len, bool
 		   enum reason *why)
 {
 	struct copy c = { .in_fd = in->fd, .out_fd = out->fd, .from_device = from_device };
-	struct way wi, wo;
-	size_t done = 0;
-	int held;
+	struct way wi = { .f = NULL }, wo = { .f = NULL };
+	size_t done = 0, asked = len;
+	uint64_t held;
 
 	*why = REASON_copy_other;
-	if (!way_in(&wi, in->fd))
+	if (!state_ready() || len > SSIZE_MAX)
 		return 0;
-	held = entry_hold();
-	if (way_in(&wo, out->fd)) {
-		state_enter();
-		c.in = wi.f;
-		c.out = wo.f;
-		if (len > SYS_MAX_RW)
-			len = SYS_MAX_RW;
-		while (done < len) {
-			size_t n;
+	held = state_hold();
+	if (len > SYS_MAX_RW)
+		len = SYS_MAX_RW;
+	if (!way_adopt(&wi, in->fd) || !way_adopt(&wo, out->fd))
+		len = 0;
+	c.in = wi.f;
+	c.out = wo.f;
+	while (done < len) {
+		size_t n;
 
-			c.len = len - done < STEP ? len - done : STEP;
-			n = step(&c, in, out, why);
-			done += n;
-			if (n == 0 || n < c.len)
-				break;
-		}
-		state_leave();
-		file_release(wo.f);
+		c.len = len - done < STEP ? len - done : STEP;
+		n = step(&c, in, out, asked, why);
+		asked = 0;
+		done += n;
+		if (n == 0 || n < c.len)
+			break;
+		state_free(held);	/* signals that came meanwhile */
+		held = state_hold();
 	}
-	file_release(wi.f);
-	entry_free(held);
+	if (wo.f)
+		file_release(wo.f);
+	if (wi.f)
+		file_release(wi.f);
+	state_free(held);
 	if (done > 0)
 		book_call(done, (ssize_t)done);
 	return done;
@@ -128,6 +136,7 @@ EXPORT ssize_t copy_file_range(int fd_in, off_t *at_in, int fd_out, off_t *at_ou
 	enum reason why = REASON_copy_other;
 	size_t n = 0;
 
+	pthread_testcancel();
 	if (flags == 0 && usable(at_in) && usable(at_out))
 		n = copy(&in, &out, len, false, &why);
 	if (n > 0)

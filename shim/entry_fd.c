@@ -21,61 +21,39 @@ static bool not_yours(int fd)
 	return true;
 }
 
-/* The number fd is about to be closed or replaced. */
-struct change {
-	struct file *f;
-	int held;
-	bool on;
-};
-
-static struct change change_begin(int fd)
-{
-	struct change c = { NULL, 0, state_ready() };
-
-	if (!c.on)
-		return c;
-	book_count(COUNTER_descriptor_calls, 1);
-	c.held = entry_hold();
-	state_enter();
-	if (fdtab_is_own(fd))
-		file_evict(fd);
-	c.f = file_drop_begin(fd);
-	state_leave();
-	return c;
-}
-
-static void change_end(struct change *c)
-{
-	if (!c->on)
-		return;
-	state_enter();
-	file_drop_end(c->f);
-	state_leave();
-	entry_free(c->held);
-}
-
 /* A number that the kernel has just given out. */
 static int fresh(int fd)
 {
-	if (fd >= 0 && state_ready()) {
-		state_enter();
+	if (fd >= 0 && fdtab_get(fd) != 0 && state_ready()) {
+		uint64_t held = state_hold();
+
 		file_fresh(fd);
-		state_leave();
+		state_free(held);
 	}
 	return fd;
 }
 
+/* A cancellation point, as close is: but not while something is held. */
 EXPORT int close(int fd)
 {
-	struct change c;
+	struct file *f;
+	uint64_t held;
 	int r;
 
 	if (not_yours(fd))
 		return -1;
-	c = change_begin(fd);
-	r = real.close(fd);
-	change_end(&c);
-	return r;
+	if (!state_ready() || (fdtab_tag(fdtab_get(fd)) != FD_FILE && !locks_parked())) {
+		fresh(fd);	/* what is known of a pipe goes too */
+		return real.close(fd);
+	}
+	pthread_testcancel();
+	book_count(COUNTER_descriptor_calls, 1);
+	held = state_hold();
+	f = file_drop_begin(fd);
+	r = sys_close(fd);
+	file_drop_end(f);
+	state_free(held);
+	return (int)entry_result(r);
 }
 
 EXPORT int dup(int fd)
@@ -83,34 +61,36 @@ EXPORT int dup(int fd)
 	return not_yours(fd) ? -1 : fresh(real.dup(fd));
 }
 
-EXPORT int dup2(int from, int to)
+/* dup2, dup3: number to is about to become another descriptor. */
+static int replace(int from, int to, int flags, bool three)
 {
-	struct change c;
+	struct file *f;
+	uint64_t held;
 	int r;
 
 	if (not_yours(from))
 		return -1;
-	if (from == to)
-		return real.dup2(from, to);
-	c = change_begin(to);
-	r = real.dup2(from, to);
-	change_end(&c);
+	if (from == to || !state_ready())
+		return three ? real.dup3(from, to, flags) : real.dup2(from, to);
+	book_count(COUNTER_descriptor_calls, 1);
+	held = state_hold();
+	if (fdtab_is_own(to))
+		file_evict(to);
+	f = file_drop_begin(to);
+	r = three ? real.dup3(from, to, flags) : real.dup2(from, to);
+	file_drop_end(f);
+	state_free(held);
 	return r;
+}
+
+EXPORT int dup2(int from, int to)
+{
+	return replace(from, to, 0, false);
 }
 
 EXPORT int dup3(int from, int to, int flags)
 {
-	struct change c;
-	int r;
-
-	if (not_yours(from))
-		return -1;
-	if (from == to)
-		return real.dup3(from, to, flags);
-	c = change_begin(to);
-	r = real.dup3(from, to, flags);
-	change_end(&c);
-	return r;
+	return replace(from, to, flags, true);
 }
 
 /*
@@ -120,6 +100,7 @@ EXPORT int dup3(int from, int to, int flags)
 EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
 	unsigned from = first;
+	uint64_t held;
 
 	if (!state_ready() || ((unsigned)flags & CLOSE_RANGE_CLOEXEC) || first > last ||
 	    first > INT32_MAX) {
@@ -128,7 +109,7 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 		return real.close_range(first, last, flags);
 	}
 	book_count(COUNTER_descriptor_calls, 1);
-	state_enter();
+	held = state_hold();
 	for (int fd = (int)first; (fd = fdtab_next(fd, FDTAB_TAG, FD_FILE)) >= 0; fd++) {
 		if ((unsigned)fd > last)
 			break;
@@ -139,7 +120,6 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 			break;
 		file_drop(fd);
 	}
-	state_leave();
 	while (from <= last) {
 		int own = fdtab_next((int)from, FDTAB_TAG, FD_OWN);
 		unsigned to = own < 0 || (unsigned)own > last ? last : (unsigned)own - 1;
@@ -147,14 +127,17 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 		if (own < 0 || (unsigned)own != from) {
 			long r = sys_call(SYS_close_range, from, to, flags, 0, 0, 0);
 
-			if (r != 0)
+			if (r != 0) {
+				state_free(held);
 				return (int)entry_result(r);
+			}
 		}
 		if (own < 0 || (unsigned)own >= last)
 			break;
 		from = (unsigned)own + 1;
 	}
 	locks_unpark();
+	state_free(held);
 	return 0;
 }
 
@@ -169,36 +152,65 @@ EXPORT void closefrom(int low)
  * file is adopted: afterwards the shim could no longer close the low number
  * that it opens. The end also runs when the thread is cancelled while it waits.
  */
-static bool taking_begin(int fd)
-{
-	struct way w;
+struct taking {
+	int fd;
+	uint64_t ino;
+};
 
-	if (!state_ready())
+static bool taking_begin(struct taking *t, int fd)
+{
+	struct stat st;
+	struct way w;
+	uint64_t held;
+
+	if (!state_ready() || sys_fstat(fd, &st) != 0)
 		return false;
-	if (way_in(&w, fd))
+	t->fd = fd;
+	t->ino = st.st_ino;
+	held = state_hold();
+	if (way_adopt(&w, fd))
 		file_release(w.f);
-	locks_take_begin();
+	locks_take_begin(t->ino);
+	state_free(held);
 	return true;
 }
 
 static void taking_end(void *arg)
 {
-	int fd = *(const int *)arg;
-	uint64_t word = fdtab_get(fd);
+	const struct taking *t = arg;
+	uint64_t word = fdtab_get(t->fd);
 
-	locks_take_end();
+	locks_take_end(t->ino);
 	/* Left alone because of its locks: it may be adopted now. */
 	if (fdtab_tag(word) == FD_PLAIN && fdtab_reason(word) == REASON_locked)
-		fdtab_replace(fd, word, 0);
-	if (state_ready()) {
-		state_enter();
+		fdtab_replace(t->fd, word, 0);
+	if (locks_parked() && state_ready()) {
+		uint64_t held = state_hold();
+
 		locks_unpark();
-		state_leave();
+		state_free(held);
 	}
+}
+
+/* F_DUPFD from number min on: ours step aside if the next free one is behind them. */
+static void make_room(int min)
+{
+	int own = fdtab_next(min, FDTAB_TAG, FD_OWN);
+
+	if (own < 0 || own - min > 64 || !state_ready())
+		return;
+	for (int n = min; n < own; n++)
+		if (sys_fcntl(n, F_GETFD, 0) < 0)
+			return;		/* that one will be taken */
+	uint64_t held = state_hold();
+
+	file_evict(own);
+	state_free(held);
 }
 
 EXPORT int fcntl(int fd, int cmd, ...)
 {
+	struct taking t;
 	va_list ap;
 	void *arg;
 	int r;
@@ -208,11 +220,13 @@ EXPORT int fcntl(int fd, int cmd, ...)
 	va_end(ap);
 	if (not_yours(fd))
 		return -1;
-	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
+	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC) {
+		make_room((int)(intptr_t)arg);
 		return fresh(real.fcntl(fd, cmd, arg));
-	if ((cmd != F_SETLK && cmd != F_SETLKW) || !taking_begin(fd))
+	}
+	if ((cmd != F_SETLK && cmd != F_SETLKW) || !taking_begin(&t, fd))
 		return real.fcntl(fd, cmd, arg);
-	pthread_cleanup_push(taking_end, &fd);
+	pthread_cleanup_push(taking_end, &t);
 	r = real.fcntl(fd, cmd, arg);
 	pthread_cleanup_pop(1);
 	return r;
@@ -220,13 +234,14 @@ EXPORT int fcntl(int fd, int cmd, ...)
 
 EXPORT int lockf(int fd, int cmd, off_t len)
 {
+	struct taking t;
 	int r;
 
 	if (not_yours(fd))
 		return -1;
-	if (!taking_begin(fd))
+	if (!taking_begin(&t, fd))
 		return real.lockf(fd, cmd, len);
-	pthread_cleanup_push(taking_end, &fd);
+	pthread_cleanup_push(taking_end, &t);
 	r = real.lockf(fd, cmd, len);
 	pthread_cleanup_pop(1);
 	return r;

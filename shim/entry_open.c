@@ -13,13 +13,11 @@ EXPORT int __openat_2(int dir, const char *path, int flags);
  */
 static int opened(int fd)
 {
-	if (fd >= 0 && state_ready()) {
-		int held = entry_hold();
+	if (fd >= 0 && fdtab_get(fd) != 0 && state_ready()) {
+		uint64_t held = state_hold();
 
-		state_enter();
 		file_fresh(fd);
-		state_leave();
-		entry_free(held);
+		state_free(held);
 	}
 	return fd;
 }

@@ -19,12 +19,14 @@ extern char **environ;
  */
 static bool exec_begin(void)
 {
+	uint64_t held;
+
 	if (!state_ready() || !state_owner())
 		return false;
-	state_enter();
+	held = state_hold();
 	entry_finish(LEDGER_EXECED);
 	file_hold_locked(true);
-	state_leave();
+	state_free(held);
 	return true;
 }
 
@@ -33,11 +35,12 @@ static int exec_failed(bool begun, int r)
 	int err = errno;
 
 	if (begun) {
-		state_enter();
+		uint64_t held = state_hold();
+
 		file_hold_locked(false);
 		if (book_ledger)
 			book_ledger->state = LEDGER_RUNNING;
-		state_leave();
+		state_free(held);
 	}
 	errno = err;
 	return r;
@@ -134,7 +137,7 @@ EXPORT int execle(const char *path, const char *arg, ...)
 EXPORT void _exit(int status)
 {
 	if (state_ready()) {
-		state_enter();
+		state_hold();
 		entry_finish(LEDGER_EXITED);
 	}
 	real._exit(status);
@@ -152,13 +155,15 @@ EXPORT void quick_exit(int status)
 /* seccomp: one unexpected system call may kill; so from here on there is none of ours. */
 static void seccomp_begin(void)
 {
+	uint64_t held;
+
 	if (!state_ready())
 		return;
-	state_enter();
+	held = state_hold();
 	book_witness(LEDGER_RUNNING);
 	for (int fd = 0; (fd = fdtab_next(fd, FDTAB_TAG, FD_FILE)) >= 0; fd++)
 		file_drop(fd);
-	state_leave();
+	state_free(held);
 	state_switch(false);
 }
 

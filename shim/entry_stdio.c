@@ -1,46 +1,49 @@
 #include "entry.h"
 
+#include "locks.h"
+
+#include <pthread.h>
+
 /*
  * stdio's own reads and writes stay inside libc, on the program's descriptor
  * (I1). What it closes has to leave the table first, and our descriptor has
  * to be closed before the program goes on (a write descriptor of ours would
  * make execve say ETXTBSY).
  */
-struct stream {
-	struct file *f;
-	int held;
-	bool on;
-};
-
-static struct stream stream_begin(FILE *s)
+__attribute__((noinline)) static struct file *stream_begin(FILE *s)
 {
-	struct stream c = { NULL, 0, state_ready() && s != NULL };
+	struct file *f = NULL;
 
-	if (!c.on)
-		return c;
-	c.held = entry_hold();
-	state_enter();
-	c.f = file_drop_begin(fileno_unlocked(s));
-	state_leave();
-	return c;
+	if (s && state_ready()) {
+		uint64_t held = state_hold();
+
+		f = file_drop_begin(fileno_unlocked(s));
+		state_free(held);
+	}
+	return f;
 }
 
-static void stream_end(struct stream *c)
+/* Also when the thread is cancelled while libc flushes. */
+static void stream_end(void *arg)
 {
-	if (!c->on)
-		return;
-	state_enter();
-	file_drop_end(c->f);
-	state_leave();
-	entry_free(c->held);
+	struct file *f = arg;
+
+	if (f || (locks_parked() && state_ready())) {
+		uint64_t held = state_hold();
+
+		file_drop_end(f);
+		state_free(held);
+	}
 }
 
 EXPORT int fclose(FILE *s)
 {
-	struct stream c = stream_begin(s);
-	int r = real.fclose(s);
+	struct file *f = stream_begin(s);
+	int r;
 
-	stream_end(&c);
+	pthread_cleanup_push(stream_end, f);
+	r = real.fclose(s);
+	pthread_cleanup_pop(1);
 	return r;
 }
 
@@ -50,11 +53,12 @@ EXPORT int fcloseall(void)
 	int r = real.fcloseall();
 
 	if (state_ready()) {
-		state_enter();
+		uint64_t held = state_hold();
+
 		for (int fd = 0; (fd = fdtab_next(fd, FDTAB_TAG, FD_FILE)) >= 0; fd++)
 			if (sys_fcntl(fd, F_GETFD, 0) < 0)
 				file_drop(fd);
-		state_leave();
+		state_free(held);
 	}
 	return r;
 }
@@ -71,10 +75,12 @@ EXPORT FILE *fdopen(int fd, const char *mode)
 
 EXPORT FILE *freopen(const char *path, const char *mode, FILE *s)
 {
-	struct stream c = stream_begin(s);
-	FILE *r = real.freopen(path, mode, s);
+	struct file *f = stream_begin(s);
+	FILE *r;
 
-	stream_end(&c);
+	pthread_cleanup_push(stream_end, f);
+	r = real.freopen(path, mode, s);
+	pthread_cleanup_pop(1);
 	return r;
 }
 

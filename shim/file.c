@@ -51,7 +51,7 @@ static void retire(struct file *f)
 
 		/* Not ours any more if someone closed it unseen and the number came back. */
 		if (file_twin_ok(f))
-			locks_close_or_park(f->twin);
+			locks_close_or_park(f->twin, f->ino);
 		else
 			fdtab_replace(f->twin, own, 0);
 		f->twin = -1;
@@ -197,14 +197,8 @@ void file_evict(int fd)
 		return;
 	names = (word & ~3ull) | FD_FILE;
 	f = file_acquire(names);
-	if (!f) {	/* /proc, the ledger's folder: they can be done without */
-		if (fd == own_proc)
-			own_proc = -1;
-		if (fd == own_dir)
-			own_dir = -1;
-		if (fd == own_stderr)
-			own_stderr = -1;
-		own_close(fd);
+	if (!f) {	/* /proc, the ledger's folder, something parked */
+		own_move(fd);
 		return;
 	}
 	for (int n = 0; (n = fdtab_next(n, ~0ull, names)) >= 0; n++)

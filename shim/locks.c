@@ -9,9 +9,15 @@
 
 #define PARKED_MAX 64
 
-static int parked[PARKED_MAX];	/* descriptor + 1; 0: free */
+static struct {
+	int fd;			/* + 1; 0: free, -1: being filled in */
+	uint64_t ino;
+} parked[PARKED_MAX];
 static uint32_t parked_n;
-static uint32_t closing, taking;
+
+/* Gates by inode number: those who close, those who take. */
+#define GATES 64
+static struct { uint32_t closing, taking; } gates[GATES];
 
 /*
  * One line of /proc/locks, "1: POSIX  ADVISORY  WRITE 1234 fe:00:5678 0 EOF":
@@ -96,40 +102,45 @@ bool locks_held(int fd)
 	return listed_in_proc(st.st_ino);
 }
 
-bool locks_close_begin(void)
+bool locks_close_begin(uint64_t ino)
 {
-	__atomic_fetch_add(&closing, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&taking, __ATOMIC_SEQ_CST) == 0)
+	__atomic_fetch_add(&gates[ino % GATES].closing, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&gates[ino % GATES].taking, __ATOMIC_SEQ_CST) == 0)
 		return true;
-	locks_close_end();
+	locks_close_end(ino);
 	return false;
 }
 
-void locks_close_end(void)
+void locks_close_end(uint64_t ino)
 {
-	__atomic_fetch_sub(&closing, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_sub(&gates[ino % GATES].closing, 1, __ATOMIC_SEQ_CST);
 }
 
-void locks_take_begin(void)
+void locks_take_begin(uint64_t ino)
 {
-	__atomic_fetch_add(&taking, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&gates[ino % GATES].taking, 1, __ATOMIC_SEQ_CST);
 	/* A few system calls long; bounded, should a thread have been lost inside. */
-	for (int i = 0; i < 20000 && __atomic_load_n(&closing, __ATOMIC_SEQ_CST) > 0; i++)
+	for (int i = 0; i < 20000; i++) {
+		if (__atomic_load_n(&gates[ino % GATES].closing, __ATOMIC_SEQ_CST) == 0)
+			break;
 		sys_nanosleep(50000);
+	}
 }
 
-void locks_take_end(void)
+void locks_take_end(uint64_t ino)
 {
-	__atomic_fetch_sub(&taking, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_sub(&gates[ino % GATES].taking, 1, __ATOMIC_SEQ_CST);
 }
 
-static void park(int fd)
+static void park(int fd, uint64_t ino)
 {
 	for (int i = 0; i < PARKED_MAX; i++) {
 		int none = 0;
 
-		if (__atomic_compare_exchange_n(&parked[i], &none, fd + 1, 0, __ATOMIC_ACQ_REL,
+		if (__atomic_compare_exchange_n(&parked[i].fd, &none, -1, 0, __ATOMIC_ACQ_REL,
 						__ATOMIC_RELAXED)) {
+			parked[i].ino = ino;
+			__atomic_store_n(&parked[i].fd, fd + 1, __ATOMIC_RELEASE);
 			__atomic_fetch_add(&parked_n, 1, __ATOMIC_RELEASE);
 			book_count(COUNTER_parked_descriptors, 1);
 			return;
@@ -139,31 +150,44 @@ static void park(int fd)
 	book_count(COUNTER_parked_descriptors, 1);
 }
 
-void locks_close_or_park(int fd)
+void locks_close_or_park(int fd, uint64_t ino)
 {
-	if (locks_close_begin()) {
+	if (locks_close_begin(ino)) {
 		bool held = locks_held(fd);
 
 		if (!held)
 			own_close(fd);
-		locks_close_end();
+		locks_close_end(ino);
 		if (!held)
 			return;
 	}
 	fdtab_set(fd, fdtab_own(0));
-	park(fd);
+	park(fd, ino);
+}
+
+bool locks_parked(void)
+{
+	return __atomic_load_n(&parked_n, __ATOMIC_ACQUIRE) > 0;
+}
+
+void locks_forked(void)
+{
+	memset(gates, 0, sizeof(gates));
 }
 
 void locks_unpark(void)
 {
-	if (__atomic_load_n(&parked_n, __ATOMIC_ACQUIRE) == 0)
+	if (!locks_parked())
 		return;
 	for (int i = 0; i < PARKED_MAX; i++) {
-		int fd = __atomic_exchange_n(&parked[i], 0, __ATOMIC_ACQ_REL) - 1;
+		int fd = __atomic_load_n(&parked[i].fd, __ATOMIC_ACQUIRE);
+		uint64_t ino = parked[i].ino;
 
-		if (fd < 0)
+		if (fd <= 0 || !__atomic_compare_exchange_n(&parked[i].fd, &fd, 0, 0,
+							    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			continue;
+		fd--;
 		__atomic_fetch_sub(&parked_n, 1, __ATOMIC_RELEASE);
-		locks_close_or_park(fd);
+		locks_close_or_park(fd, ino);
 	}
 }

@@ -54,6 +54,19 @@ int own_open_proc(const char *name, int flags)
 	return sys_openat(own_proc, path, flags | O_CLOEXEC, 0);
 }
 
+void own_move(int fd)
+{
+	int *const known[] = { &own_proc, &own_dir, &own_stderr };
+	int high = sys_fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
+
+	if (high >= 0)
+		fdtab_set(high, fdtab_own(0));
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (*known[i] == fd)
+			*known[i] = high >= 0 ? high : -1;
+	own_close(fd);
+}
+
 static int open_folder(const char *path)
 {
 	int fd = sys_openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);

@@ -21,6 +21,9 @@ extern int own_stderr;	/* a copy of descriptor 2, for DIOSHIM_LOG=- */
 int own_raise(int fd, uint64_t word);
 void own_close(int fd);
 
+/* To another number: the program wants this one. */
+void own_move(int fd);
+
 /* Opens "self/NAME" of /proc. A descriptor at a low number, or -errno. */
 int own_open_proc(const char *name, int flags);
 

@@ -17,14 +17,14 @@ static void add(struct plan *p, enum seg_kind kind, enum reason why, size_t pos,
 }
 
 /*
- * May the program's own memory, from byte head of the request on, take direct
- * I/O in blocks of a? One piece: its address there. Several: the request has
- * to start aligned, and every piece has to be whole blocks (kernels up to
- * 6.12 refuse a mixed iovec), save that the last may be longer than needed.
+ * May the program's own memory, from byte head of the request on, take body
+ * bytes of direct I/O in blocks of a? One piece: its address there. Several:
+ * the request has to start aligned, and every piece has to be whole blocks
+ * (kernels up to 6.12 refuse a mixed iovec), save that the last may be longer.
  */
-static bool memory_fits(const struct plan_in *in, size_t head, uint32_t a)
+static bool memory_fits(const struct plan_in *in, size_t head, size_t body, uint32_t a)
 {
-	size_t left = in->len;
+	size_t left = body;
 
 	if (in->iovcnt == 1)
 		return multiple((uintptr_t)in->iov[0].iov_base + head, in->align.mem);
@@ -77,7 +77,7 @@ static void plan_read(struct plan *p, const struct plan_in *in)
 		return;
 	}
 	body = (want - head) & ~((size_t)a - 1);
-	if (body > 0 && !memory_fits(in, head, a)) {
+	if (body > 0 && !memory_fits(in, head, body, a)) {
 		enum reason why = head && multiple((uintptr_t)in->iov[0].iov_base, in->align.mem) ?
 					  REASON_offset : memory_reason(in, head);
 
@@ -99,7 +99,7 @@ static void plan_write(struct plan *p, const struct plan_in *in)
 	const uint32_t block = a > PLAN_BLOCK ? a : PLAN_BLOCK;
 	size_t head, body;
 
-	if (in->exact && multiple(in->off, a) && multiple(in->len, a) && memory_fits(in, 0, a)) {
+	if (in->exact && multiple(in->off, a) && multiple(in->len, a) && memory_fits(in, 0, in->len, a)) {
 		add(p, SEG_DIRECT, REASON_NONE, 0, in->len);
 		return;
 	}
@@ -110,7 +110,7 @@ static void plan_write(struct plan *p, const struct plan_in *in)
 	}
 	body = (in->len - head) & ~((size_t)block - 1);
 	add(p, SEG_CACHED, REASON_edge, 0, head);
-	if (memory_fits(in, head, a))
+	if (memory_fits(in, head, body, a))
 		add(p, SEG_DIRECT, REASON_NONE, head, body);
 	else
 		add(p, SEG_BOUNCE, memory_reason(in, head), head, body);

@@ -4,6 +4,7 @@
 #include "book.h"
 #include "entry.h"
 #include "file.h"
+#include "locks.h"
 #include "log.h"
 #include "own.h"
 #include "pool.h"
@@ -11,6 +12,7 @@
 #include "sys.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -72,9 +74,10 @@ static void at_exit(int status, void *arg)
 	(void)status;
 	(void)arg;
 	if (state_ready()) {
-		state_enter();
+		uint64_t held = state_hold();
+
 		entry_finish(LEDGER_EXITED);
-		state_leave();
+		state_free(held);
 	}
 }
 
@@ -95,22 +98,52 @@ static void first_start(void)
 static void child_start(void)
 {
 	ahead_forget();
+	locks_forked();
 	pool_forget();
 	book_forked();
 	file_forked();
+}
+
+/* All signals but those that a fault raises: blocked, these would kill. */
+#define SIGNAL(n) (1ull << ((n) - 1))
+#define HELD_SIGNALS (~(SIGNAL(SIGSEGV) | SIGNAL(SIGBUS) | SIGNAL(SIGILL) | SIGNAL(SIGFPE) | \
+			SIGNAL(SIGTRAP) | SIGNAL(SIGSYS)))
+
+/* The kernel's call, for glibc's keeps SIGCANCEL out of the mask. */
+static uint64_t signal_mask(int how, uint64_t mask)
+{
+	uint64_t old = 0;
+
+	sys_call(SYS_rt_sigprocmask, how, sys_ptr(&mask), sys_ptr(&old), sizeof(mask), 0, 0);
+	return old;
+}
+
+uint64_t state_hold(void)
+{
+	uint64_t old = signal_mask(SIG_BLOCK, HELD_SIGNALS);
+
+	state_quiet++;
+	return old;
+}
+
+void state_free(uint64_t held)
+{
+	state_quiet--;
+	signal_mask(SIG_SETMASK, held);
 }
 
 bool state_start(void)
 {
 	uint32_t cold = STATE_COLD;
 	int saved = errno;
+	uint64_t held;
 
 	if (state_quiet > 0 || state_fence.state != STATE_COLD)
 		return false;
 	if (!__atomic_compare_exchange_n(&state_fence.state, &cold, STATE_STARTING, 0,
 					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return false;
-	state_enter();
+	held = state_hold();
 	if (off) {
 		__atomic_store_n(&state_fence.state, STATE_OFF, __ATOMIC_RELEASE);
 	} else {
@@ -123,7 +156,7 @@ bool state_start(void)
 			child_start();
 		__atomic_store_n(&state_fence.state, STATE_READY, __ATOMIC_RELEASE);
 	}
-	state_leave();
+	state_free(held);
 	errno = saved;
 	return state_fence.state == STATE_READY;
 }

@@ -20,7 +20,7 @@ enum { STATE_COLD = 0, STATE_STARTING, STATE_READY, STATE_OFF };
 extern struct state_fence { uint32_t state; } state_fence;
 
 /*
- * Per thread: > 0 while inside a request (a signal handler's calls pass
+ * Per thread: > 0 while inside (what we call, an allocator below dlsym, passes
  * through) or in a vfork child, which must not touch its parent's tables.
  */
 extern __thread int state_quiet;
@@ -48,16 +48,14 @@ bool state_owner(void);
 /* From now on everything passes through (seccomp); on again if it failed. */
 void state_switch(bool on);
 
-static inline void state_enter(void)
-{
-	state_quiet++;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
-static inline void state_leave(void)
-{
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	state_quiet--;
-}
+/*
+ * Around everything that holds something: a reference, a chunk, a reserved
+ * offset. Signals wait until state_free (but for those that a fault of this
+ * very thread raises), as they would during the one system call the program
+ * made: so no handler can re-enter, jump out with siglongjmp, or, being
+ * cancellation's, end the thread here. What state_hold returns goes to state_free.
+ */
+uint64_t state_hold(void);
+void state_free(uint64_t held);
 
 #endif

@@ -20,7 +20,7 @@
 
 set -u
 umask 022
-export LC_ALL=C.UTF-8 TZ=UTC
+export LC_ALL=C.UTF-8 TZ=UTC PATH=$PATH:/usr/sbin:/sbin
 
 TESTS=$(cd -P "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 DIOSHIM_BUILD=$(cd -P "${DIOSHIM_BUILD:-$TESTS/../build}" && pwd) || exit 1
@@ -182,7 +182,7 @@ mount_at() {	# DEVICE FOLDER [OPTIONS of mount]
 	local device=$1 folder=$2
 	shift 2
 	mount "$@" "$device" "$folder" 2>/dev/null || return 1
-	at_exit "umount '$folder' 2>/dev/null || umount -l '$folder'"
+	at_exit "! mountpoint -q '$folder' || umount '$folder' || umount -l '$folder'"
 }
 
 # ---- input -----------------------------------------------------------------
@@ -342,8 +342,9 @@ same() {	# NAME [OPTIONS] -- CMD...
 explain() {
 	local run
 	diag "    command: ${COMMAND[*]}"
+	[ "$wrong" != time ] || diag "    stopped after $RUN_LIMIT seconds"
 	for run in plain shim; do
-		diag "  $run: status $(cat "$SCRATCH/$run.status") (124: after $RUN_LIMIT s)," \
+		diag "  $run: status $(cat "$SCRATCH/$run.status")," \
 			"stdout $(wc -c <"$SCRATCH/$run.out") bytes, stderr:"
 		diag_file "$SCRATCH/$run.err"
 	done

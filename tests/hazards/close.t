@@ -4,7 +4,7 @@
 . "$(dirname "$0")/transcripts.sh"
 scratch
 
-for step in reuse replaced close_all daemon_like redirection text_busy; do
+for step in reuse replaced close_all daemon_like redirection text_busy races; do
 	transcript "closing: $step" -- "$PROGS/hz_close" $step
 done
 

@@ -11,9 +11,9 @@ went_direct "a program's constructor"
 CC=${CC:-cc}
 if command -v "${CC%% *}" >/dev/null &&
    $CC -D_GNU_SOURCE -O2 -shared -fPIC -o "$SCRATCH/early.so" "$TESTS/progs/early.c"; then
-	export LD_PRELOAD=$SCRATCH/early.so
-	same "another library's constructor" -- "$PROGS/fortify" reads
-	unset LD_PRELOAD
+	both='LD_PRELOAD=$0:${LD_PRELOAD:-} exec "$@"'
+	transcript "another library's constructor" -- sh -c "$both" "$SCRATCH/early.so" "$PROGS/fortify" reads
+	went_direct "another library's constructor"
 	for order in "$DIOSHIM_BUILD/libdioshim.so:$SCRATCH/early.so" "$SCRATCH/early.so:$DIOSHIM_BUILD/libdioshim.so"; do
 		mkdir -p "$SCRATCH/a" "$SCRATCH/b"
 		(cd "$SCRATCH/a" && LD_PRELOAD=$SCRATCH/early.so "$PROGS/fortify" reads) >"$SCRATCH/plain.out"

@@ -8,8 +8,8 @@ transcript "errors" -- "$PROGS/errors"
 went_direct "errors"
 transcript "bad addresses" -- "$PROGS/badaddr"
 transcript "bad addresses, small chunks" --chunk 64K --pool 128K -- "$PROGS/badaddr"
-for step in fsize fsize_default fsize_exec; do
-	transcript "RLIMIT_FSIZE: $step" -- "$PROGS/limits" $step
+for step in fsize fsize_default fsize_exec memory; do
+	transcript "limits: $step" -- "$PROGS/limits" $step
 done
 transcript "longest transfers" -- "$PROGS/limits" longest
 transcript "hardened builds" -- "$PROGS/fortify"

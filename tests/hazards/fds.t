@@ -9,6 +9,9 @@ for seed in 1 2 3 4 5 6; do
 done
 went_direct "random opens and closes"
 
+for step in own lowered exhaust; do
+	transcript "descriptors: $step" -- "$PROGS/fds" $step
+done
 for limit in 64 256 1024 1048576; do
 	for step in own lowered exhaust; do
 		if ! prlimit --nofile=$limit: true 2>/dev/null; then

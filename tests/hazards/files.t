@@ -4,7 +4,7 @@
 . "$(dirname "$0")/transcripts.sh"
 scratch
 
-for step in fifos virtual_files memory_files nameless many_names toggles inode_changes; do
+for step in fifos virtual_files memory_files nameless many_names toggles leases inode_changes; do
 	transcript "files: $step" -- "$PROGS/hz_files" $step
 done
 

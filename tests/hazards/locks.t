@@ -4,8 +4,13 @@
 . "$(dirname "$0")/transcripts.sh"
 scratch
 
-for step in around_io siblings unseen many open_file_locks children over_exec; do
+for step in around_io siblings reused many open_file_locks; do
 	transcript "locks: $step" -- "$PROGS/locks" $step
+	went_direct "locks: $step"
+done
+for step in children over_exec neighbours waiting; do
+	transcript "locks: $step" -- "$PROGS/locks_process" $step
+	went_direct "locks: $step"
 done
 
 done_testing

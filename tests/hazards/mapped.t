@@ -6,6 +6,7 @@ scratch
 
 for step in one_process comings_and_goings other_process read_mappings self_buffer; do
 	transcript "mapped: $step" -- "$PROGS/mapped" $step
+	went_direct "mapped: $step"
 done
 
 done_testing

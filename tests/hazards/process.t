@@ -4,7 +4,7 @@
 . "$(dirname "$0")/transcripts.sh"
 scratch
 
-for step in vforked spawned forks_and_threads raw_children clones execs ends; do
+for step in vforked spawned forks_and_threads raw_children clones unshared execs ends; do
 	transcript "processes: $step" -- "$PROGS/hz_process" $step
 done
 

@@ -6,9 +6,12 @@ scratch
 
 chunk=$((64 << 10))
 
-for mode in rdonly wronly rdwr skew append dsync sync rwf; do
+for mode in rdonly wronly rdwr skew append dsync sync rwf nowait; do
 	rescued "matrix $mode" --chunk 64K -- "$PROGS/matrix" $mode $chunk
-	went_direct "matrix $mode"
+	case $mode in
+	rwf | nowait) ;;	# RWF_ flags go through the page cache
+	*) went_direct "matrix $mode" ;;
+	esac
 done
 rescued "ends of files" --chunk 64K -- "$PROGS/matrix_eof" $chunk
 rescued "vectors" --chunk 64K -- "$PROGS/matrix_iov" $chunk

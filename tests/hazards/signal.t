@@ -4,7 +4,7 @@
 . "$(dirname "$0")/transcripts.sh"
 scratch
 
-for step in timer jumps small_stacks cancel points; do
+for step in timer jumps handler_forks small_stacks cancel points; do
 	transcript "signals: $step" -- "$PROGS/hz_signal" $step
 	[ $step = points ] || went_direct "signals: $step"
 done

@@ -26,7 +26,7 @@ chmod 555 tree/sub/deep/n1
 # A second state of the tree, for updates: changed in the middle, longer, gone.
 cp -a tree other
 printf CHANGED | dd of=other/text bs=1 seek=400001 conv=notrunc status=none
-lines /dev/stdout 5000 >>other/blocks
+seq 1000 >>other/blocks
 rm other/sub/deep/n7
 lines other/sub/deep/new 12345
 age .
@@ -104,7 +104,7 @@ if has rsync; then
 	same_direct "rsync: sparse in place" -- rsync -aiS --inplace other/ tree/
 	same_direct "rsync: backup, partial, delay" -- rsync -ai --backup --backup-dir=../old --partial-dir=.part --delay-updates other/ tree/
 	same_direct "rsync: preallocate" -- rsync -ai --preallocate tree/ copy/
-	same_direct "rsync: batch" -- sh -c 'cp -a tree twin; rsync -ai --checksum-seed=7 --no-whole-file --write-batch=batch other/ tree/; rsync -ai --read-batch=batch twin/; rm batch.sh'
+	same_direct "rsync: batch" -- sh -c 'cp -a tree twin; rsync -ai --checksum-seed=7 --no-whole-file --write-batch=batch other/ tree/; rsync -ai --read-batch=batch twin/; rm batch batch.sh'
 	same_direct "rsync: twice" -- sh -c 'rsync -ai tree/ copy/; rsync -ai tree/ copy/; rsync -ain --checksum tree/ copy/'
 	strace_direct "rsync" -- rsync -a tree/ copy/
 	strace_direct "rsync by delta" -- rsync -a --no-whole-file other/ tree/

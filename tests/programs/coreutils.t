@@ -11,9 +11,9 @@ noise big 9437185
 lines tiny 300
 : >empty
 sort -R --random-source=bin text | head -n 50000 >shuffled
-{ lines /dev/stdout 5000; } >holes
+lines holes 5000
 truncate -s 3000000 holes
-lines /dev/stdout 5000 >>holes
+seq 1000 >>holes
 truncate -s 4500001 holes
 mkdir -p dir/sub
 cp text dir/one
@@ -144,7 +144,7 @@ same "read and printf of a shell" -- bash -c '
 	cat <<<"here" >>out; mapfile -t all <text; echo ${#all[@]}'
 same "an error half way" -- sh -c 'ulimit -f 100; trap "" XFSZ; cat big >copy; echo $?; wc -c copy'
 same "a signal for too large a file" -- sh -c 'ulimit -c 0; ulimit -f 100; cat big >copy; echo $?; wc -c copy'
-same_direct "yes into head" -- sh -c 'yes | head -c 3000001 >copy; yes abcdefg | head -n 100000 >lines'
+same "yes into head" -- sh -c 'yes | head -c 3000001 >copy; yes abcdefg | head -n 100000 >lines'
 
 strace_direct "cp" -- cp big copy
 strace_direct "cat" -- cat big

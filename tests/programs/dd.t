@@ -85,7 +85,7 @@ prepare() {	# SIZE
 	lines "$SCRATCH/input/holes" 5000
 	truncate -s "$1" "$SCRATCH/input/holes"
 	truncate -s $((2 * $1)) "$SCRATCH/input/holes"
-	lines /dev/stdout 100 >>"$SCRATCH/input/holes"
+	seq 30 >>"$SCRATCH/input/holes"
 }
 
 for row in 1:700 511:100777 512:100777 4096:500777 100000:3000777 1M:7000777; do

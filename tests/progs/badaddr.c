@@ -7,7 +7,7 @@
  * the kernel comes with a half-bad write depends on that.
  */
 #include "matrix.h"
-#include <signal.h>
+#include <pthread.h>
 
 #define GOOD 16384	/* good bytes before the bad ones */
 #define SIZE 60000
@@ -227,10 +227,53 @@ static void elsewhere(void)
 	close(mem);
 }
 
+/* Stack that was never touched: the kernel grows it for the copy. */
+static __attribute__((noinline)) void deep(int fd, enum op op, off_t off, size_t len)
+{
+	char far[3 << 20], what[64];
+	struct iovec v = { far + off % 4096, len };
+
+	snprintf(what, sizeof(what), "untouched stack, %zu at %lld", len, (long long)off);
+	line(fd, op, &v, 1, off, what);
+	printf("  %016llx\n", (unsigned long long)hash(v.iov_base, len < SIZE - (size_t)off ? len : SIZE - (size_t)off));
+}
+
+static void *deep_thread(void *arg)
+{
+	deep(*(int *)arg, OP_pread, 4096, 8192);
+	deep(*(int *)arg, OP_readv, 100, 20000);
+	return NULL;
+}
+
+static void stacks(void)
+{
+	static const off_t offs[] = { 0, 512, 100 };
+	static const size_t lens[] = { 4096, 1000, 1 << 20 };
+	int fd = remade("bad");
+	pthread_t t;
+
+	for (size_t i = 0; i < COUNT(offs); i++) {
+		/* each in a child, whose stack is as small as ours is now */
+		for (size_t l = 0; l < COUNT(lens); l++) {
+			fflush(stdout);
+			pid_t pid = fork();
+			if (!pid) {
+				deep(fd, l & 1 ? OP_read : OP_pread, offs[i], lens[l]);
+				fflush(stdout);
+				_exit(0);
+			}
+			say_child("stack", pid);
+		}
+	}
+	NEED(pthread_create(&t, NULL, deep_thread, &fd) == 0);
+	pthread_join(t, NULL);
+	say(close(fd), "close");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct step steps[] = {
-		{ "buffers", buffers }, { "pieces", pieces }, { "vectors", vectors }, { "elsewhere", elsewhere },
+		{ "buffers", buffers }, { "pieces", pieces }, { "vectors", vectors }, { "elsewhere", elsewhere }, { "stacks", stacks },
 	};
 
 	extra = argc > 1 && !strcmp(argv[1], "direct") ? O_DIRECT : 0;

@@ -112,7 +112,7 @@ static void closing(void)
 	FILE *f;
 
 	switch (pick(10)) {
-	case 0: say(syscall(SYS_close, fd), "raw close %d", fd); break;
+	case 0: say(pick(2) ? syscall(SYS_close, fd) : unseen(SYS_close, fd), "raw close %d", fd); break;
 	case 1:
 		f = fdopen(fd, "r");
 		say(f ? fclose(f) : -1, "fdopen and fclose %d", fd);
@@ -142,10 +142,10 @@ static void closing(void)
 		break;
 	case 6:
 		/* a number closed unseen and taken by another file at once */
-		syscall(SYS_close, fd);
+		unseen(SYS_close, fd);
 		say(open(name(pick(FILES)), O_RDWR), "reused %d", fd);
 		break;
-	case 7: say(syscall(SYS_dup2, fd, to), "raw dup2 %d %d", fd, to); break;
+	case 7: say(pick(2) ? syscall(SYS_dup3, fd, to, 0) : unseen(SYS_dup3, fd, to, 0), "raw dup3 %d %d", fd, to); break;
 	default: say(close(fd), "close %d", fd); break;
 	}
 }

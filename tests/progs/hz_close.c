@@ -4,6 +4,7 @@
  * other libraries; ETXTBSY.
  */
 #include "transcript.h"
+#include <pthread.h>
 #include <spawn.h>
 #include <sys/resource.h>
 
@@ -41,14 +42,14 @@ static void reuse(void)
 			b = open("B", O_RDWR);
 			break;
 		case 1:
-			syscall(SYS_close, a);
+			unseen(SYS_close, a);
 			f = fopen("B", "r+");
 			b = fileno(f);
 			break;
 		case 2:
 			b = raw_open("B", O_RDWR, 0);
-			syscall(SYS_dup3, b, a, 0);
-			syscall(SYS_close, b);
+			unseen(SYS_dup3, b, a, 0);
+			unseen(SYS_close, b);
 			b = a;
 			break;
 		case 3:
@@ -60,11 +61,11 @@ static void reuse(void)
 			b = raw_open("B", O_RDONLY, 0);
 			break;
 		case 5:		/* the same file, another mode: reading only */
-			syscall(SYS_close, a);
+			unseen(SYS_close, a);
 			b = raw_open("A", O_RDONLY, 0);
 			break;
 		default:	/* the same file, appending */
-			syscall(SYS_close, a);
+			unseen(SYS_close, a);
 			b = raw_open("A", O_RDWR | O_APPEND, 0);
 			say(write(b, buf, 4096), "append");
 			lseek(b, 0, SEEK_SET);
@@ -99,7 +100,7 @@ static void replaced(void)
 		int c = open("C", O_RDWR);
 		look(c, "C");
 		unlink("C");
-		syscall(SYS_close, c);
+		unseen(SYS_close, c);
 	}
 	look(b, "unlinked");
 	close(b);
@@ -109,7 +110,7 @@ static void replaced(void)
 static void close_all(void)
 {
 	files();
-	for (int way = 0; way < 4; way++) {
+	for (int way = 0; way < 6; way++) {
 		int a = open("A", O_RDWR), b = open("B", O_RDWR);
 		struct rlimit rl;
 
@@ -127,7 +128,12 @@ static void close_all(void)
 			closefrom(3);
 #endif
 			break;
-		default: syscall(SYS_close_range, 3, ~0U, 0); break;	/* unseen: the shim's die too */
+		case 3: syscall(SYS_close_range, 3, ~0U, 0); break;
+		case 4: unseen(SYS_close_range, 3, ~0U, 0); break;	/* the shim's die too */
+		default:
+			for (int i = 3; i < 20000; i++)
+				unseen(SYS_close, i);
+			break;
 		}
 		a = open("B", O_RDWR);
 		b = open("A", O_RDWR);
@@ -253,11 +259,58 @@ static void text_busy(void)
 	free(self);
 }
 
+/* Threads that open and close all the time get each other's numbers. */
+static long race_bad;
+
+static void *racer(void *arg)
+{
+	char name[16], *want = fenced(8192), *got = fenced(8192);
+	long k = (long)(intptr_t)arg;
+
+	snprintf(name, sizeof(name), "race%ld", k);
+	fill(want, 8192, (uint64_t)k + 1);
+	for (int i = 0; i < 1500; i++) {
+		int fd = open(name, O_RDWR), n = i % 3 ? 4096 : 777;
+
+		if (pread(fd, got + i % 2, (size_t)n, i % 2) != n || memcmp(got + i % 2, want + i % 2, (size_t)n))
+			__atomic_add_fetch(&race_bad, 1, __ATOMIC_RELAXED);
+		if (pwrite(fd, want, i % 3 ? 8192 : 100, 0) <= 0)
+			__atomic_add_fetch(&race_bad, 1, __ATOMIC_RELAXED);
+		if (i % 5 == 0)
+			dup2(fd, 100 + (int)k), close(100 + (int)k);
+		if (i % 7)
+			close(fd);
+		else
+			unseen(SYS_close, fd);
+	}
+	return NULL;
+}
+
+static void races(void)
+{
+	pthread_t t[4];
+	char name[16];
+
+	for (long k = 0; k < 4; k++) {
+		snprintf(name, sizeof(name), "race%ld", k);
+		make_file(name, 8192, (uint64_t)k + 1);
+		NEED(pthread_create(&t[k], NULL, racer, (void *)(intptr_t)k) == 0);
+	}
+	for (int k = 0; k < 4; k++)
+		pthread_join(t[k], NULL);
+	printf("wrong %ld\n", race_bad);
+	say(open("race0", O_RDONLY), "the next number");
+	for (int k = 0; k < 4; k++) {
+		snprintf(name, sizeof(name), "race%d", k);
+		say_file(name);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct step steps[] = {
 		{ "reuse", reuse }, { "replaced", replaced }, { "close_all", close_all }, { "daemon_like", daemon_like },
-		{ "redirection", redirection }, { "text_busy", text_busy },
+		{ "redirection", redirection }, { "text_busy", text_busy }, { "races", races },
 	};
 
 	buf = fenced(16384);

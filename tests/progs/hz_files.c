@@ -9,6 +9,7 @@
 #include "transcript.h"
 #include <linux/fs.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 
@@ -194,6 +195,37 @@ static void many_names(void)
 	say_file("A");
 }
 
+/* A second opening must not break the program's own lease: its signal kills. */
+static volatile sig_atomic_t broken;
+static void on_break(int sig)
+{
+	(void)sig;
+	broken++;
+}
+
+static void leases(void)
+{
+	static const struct { int flags, lease; } kinds[] = {
+		{ O_RDONLY, F_RDLCK }, { O_RDWR, F_WRLCK }, { O_WRONLY, F_WRLCK }, { O_RDONLY, F_WRLCK },
+	};
+
+	signal(SIGIO, on_break);
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		make_file("leased", 40000, 1);
+		int fd = open("leased", kinds[i].flags);
+
+		broken = 0;
+		say(fcntl(fd, F_SETLEASE, kinds[i].lease), "lease %d", kinds[i].lease);
+		look(fd, "leased");
+		say(fcntl(fd, F_GETLEASE), "lease after I/O");
+		printf("broken %d\n", (int)broken);
+		say(fcntl(fd, F_SETLEASE, F_UNLCK), "given up");
+		look(fd, "free");
+		close(fd);
+	}
+	signal(SIGIO, SIG_DFL);
+}
+
 /* Flags changed between writes. O_DIRECT: whole blocks of whole pages only. */
 static void toggles(void)
 {
@@ -299,7 +331,7 @@ int main(int argc, char **argv)
 {
 	static const struct step steps[] = {
 		{ "fifos", fifos }, { "virtual_files", virtual_files }, { "memory_files", memory_files },
-		{ "nameless", nameless }, { "many_names", many_names }, { "toggles", toggles },
+		{ "nameless", nameless }, { "many_names", many_names }, { "toggles", toggles }, { "leases", leases },
 		{ "inode_changes", inode_changes },
 	};
 

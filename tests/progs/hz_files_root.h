@@ -160,8 +160,10 @@ static void in_chroot(void)
 
 static void inode_flag(const char *path, int flag)
 {
-	int fd = raw_open(path, O_RDONLY, 0), f = flag;
+	int fd = raw_open(path, O_RDONLY, 0), f = 0;
 
+	if (ioctl(fd, FS_IOC_GETFLAGS, &f) == 0)
+		f = (f & ~(FS_IMMUTABLE_FL | FS_APPEND_FL)) | flag;
 	if (ioctl(fd, FS_IOC_SETFLAGS, &f))
 		printf("no such flags here\n");
 	close(fd);

@@ -265,6 +265,52 @@ static void clones(void)
 	}
 }
 
+/* A thread with a table of descriptors of its own: its numbers mean other files. */
+static void *unshared_thread(void *arg)
+{
+	int *fds = arg;
+
+	NEED(unshare(CLONE_FILES) == 0);
+	look(fds[0], "thread, inherited A");
+	close(fds[0]);
+	fds[2] = open("C", O_RDWR);
+	printf("thread: C at A's number %d\n", fds[2] == fds[0]);
+	look(fds[2], "thread, C");
+	say(pwrite(fds[2], "the thread's", 12, 8190), "thread, pwrite C");
+	look(fds[1], "thread, B");
+	close(fds[1]);
+	fds[3] = open("A", O_RDONLY);
+	look(fds[3], "thread, A");
+	say(close_range(3, ~0U, 0), "thread, close_range");
+	return NULL;
+}
+
+static void unshared(void)
+{
+	pthread_t t;
+	int fds[4];
+
+	files();
+	for (int i = 0; i < 3; i++) {
+		fds[0] = open("A", O_RDWR);
+		fds[1] = open("B", O_RDWR);
+		if (i)
+			look(fds[0], "A");
+		if (i == 2)
+			look(fds[1], "B");
+		NEED(pthread_create(&t, NULL, unshared_thread, fds) == 0);
+		pthread_join(t, NULL);
+		look(fds[0], "A again");
+		look(fds[1], "B again");
+		say(pwrite(fds[0], buf, 8192, 8192), "pwrite A");
+		close(fds[0]);
+		close(fds[1]);
+	}
+	say_file("A");
+	say_file("B");
+	say_file("C");
+}
+
 /* Buffers, descriptors and offsets over exec. */
 static void execs(void)
 {
@@ -336,7 +382,7 @@ int main(int argc, char **argv)
 {
 	static const struct step steps[] = {
 		{ "vforked", vforked }, { "spawned", spawned }, { "forks_and_threads", forks_and_threads },
-		{ "raw_children", raw_children }, { "clones", clones }, { "execs", execs }, { "ends", ends },
+		{ "raw_children", raw_children }, { "clones", clones }, { "unshared", unshared }, { "execs", execs }, { "ends", ends },
 	};
 
 	buf = fenced(16384);

@@ -37,6 +37,11 @@ static void on_timer(int sig)
 		handler_bad++;
 	if (pread(main_fd, mine, 4096, 8192) != 4096 || memcmp(mine, expect + 8192, 4096))
 		handler_bad++;
+	if (handled % 7 == 0) {
+		int fd = open("A", O_RDONLY);
+		if (read(fd, mine, 3000) != 3000 || memcmp(mine, expect, 3000) || close(fd))
+			handler_bad++;
+	}
 	if (write(log_fd, "handled one signal\n", 19) != 19)
 		handler_bad++;
 	logged += 19;
@@ -146,6 +151,64 @@ static void jumps(void)
 		wrong += io_round(m, k);
 	printf("wrong afterwards %d\n", wrong);
 	close(m);
+}
+
+/*
+ * The handler forks, and the child returns from it, into the middle of
+ * whatever its parent was doing.
+ */
+static volatile pid_t in_child;
+
+static void on_timer_fork(int sig)
+{
+	(void)sig;
+	if (in_child || handled >= 100)
+		return;
+	handled++;
+	pid_t pid = fork();
+	if (!pid) {
+		in_child = getpid();
+		alarm(10);	/* if it hangs */
+	} else if (pid > 0) {
+		int st;
+
+		if (waitpid(pid, &st, 0) != pid || st)
+			handler_bad++;
+	}
+}
+
+/* Without the file offset, which the child shares. */
+static int placed_round(int m, long i)
+{
+	long len = 1 + i * 7919 % 300000, off = i * 104729 % 700000;
+
+	if (i % 3 == 0)
+		len = 65536, off &= ~4095L;
+	return (pread(m, buf + i % 3, (size_t)len, off) != len || memcmp(buf + i % 3, expect + off, (size_t)len)) +
+	       (pwrite(m, expect + off, (size_t)len, off) != len);
+}
+
+static void handler_forks(void)
+{
+	struct sigaction sa = { .sa_handler = on_timer_fork, .sa_flags = SA_RESTART };
+	int wrong = 0, m;
+
+	files();
+	m = open("M", O_RDWR);
+	sigaction(SIGALRM, &sa, NULL);
+	every(2000);
+	for (long i = 0; handled < 100; i++) {
+		wrong += placed_round(m, i);
+		if (in_child) {
+			wrong += placed_round(m, i);
+			_exit(wrong);
+		}
+	}
+	every(0);
+	printf("children wrong %ld, wrong %d\n", handler_bad, wrong);
+	close(m);
+	close_range(3, ~0U, 0);
+	unlink("log");
 }
 
 /* The handler on a small stack of its own; threads with small stacks. */
@@ -331,7 +394,7 @@ static void points(void)
 int main(int argc, char **argv)
 {
 	static const struct step steps[] = {
-		{ "timer", timer }, { "jumps", jumps }, { "small_stacks", small_stacks }, { "cancel", cancel }, { "points", points },
+		{ "timer", timer }, { "jumps", jumps }, { "handler_forks", handler_forks }, { "small_stacks", small_stacks }, { "cancel", cancel }, { "points", points },
 	};
 
 	buf = fenced(BIG);

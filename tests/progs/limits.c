@@ -191,6 +191,38 @@ static void longest(void)
 	close(m);
 }
 
+/* Hardly any memory to be had, or all of it locked: I/O does not need any. */
+static void memory(void)
+{
+	for (int i = 0; i < 4; i++) {
+		make_file("limited", 300000, 4);
+		fflush(stdout);
+		pid_t pid = fork();
+		if (!pid) {
+			int fd;
+			struct rlimit r = { 20 << 20, RLIM_INFINITY };
+
+			if (i == 0)
+				r.rlim_cur = 1;
+			if (i < 2)
+				NEED(setrlimit(RLIMIT_AS, &r) == 0);
+			else if (i == 2)
+				NEED(setrlimit(RLIMIT_DATA, &r) == 0);
+			else if (mlockall(MCL_CURRENT | MCL_FUTURE))
+				printf("no locking here\n");
+			fd = open("limited", O_RDWR | extra);
+			one(fd, OP_pread, 1, 8192, 5, "memory");
+			one(fd, OP_write, 7, 200000, 4096, "memory");
+			one(fd, OP_read, 0, 65536, 8192, "memory");
+			one(fd, OP_pwritev, 3, 30000, 123456, "memory");
+			one(fd, OP_pread, 3, 250000, 11, "memory");
+			fflush(stdout);
+			_exit(0);
+		}
+		say_child("memory", pid);
+	}
+}
+
 /*
  * Fill the file system. How many bytes fit may vary by some blocks; that what
  * was answered is what is there, and that ENOSPC comes in the end, may not.
@@ -258,7 +290,7 @@ int main(int argc, char **argv)
 {
 	static const struct step steps[] = {
 		{ "fsize", fsize }, { "fsize_default", fsize_default }, { "fsize_exec", fsize_exec },
-		{ "longest", longest }, { "reader", reader }, { "full", full },
+		{ "longest", longest }, { "memory", memory }, { "reader", reader }, { "full", full },
 	};
 
 	NEED(argc >= 2);

@@ -1,79 +1,7 @@
 /*
- * locks: after each step, another process (without the shim) lists every lock
- * it finds on the file. A shim that closes a descriptor of its own at the wrong
- * moment drops the program's POSIX locks; one that keeps a copy of the
- * program's open file keeps flock and OFD locks alive.
+ * locks: held by one process while it reads, writes, opens and closes.
  */
-#include "transcript.h"
-#include <spawn.h>
-#include <sys/file.h>
-
-static char *buf;
-
-/* The other process. */
-static int probe(const char *path)
-{
-	static const char *const types[] = { "read", "write", "none" };
-	int fd = raw_open(path, O_RDWR, 0);
-	off_t at = 0;
-
-	for (int guard = 0; guard < 20; guard++) {
-		struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at };
-
-		NEED(fcntl(fd, F_GETLK, &l) == 0);
-		if (l.l_type == F_UNLCK)
-			break;
-		printf(" %s %lld+%lld %s", types[l.l_type == F_WRLCK], (long long)l.l_start, (long long)l.l_len,
-		       l.l_pid == -1 ? "ofd" : l.l_pid == getppid() ? "posix" : "posix of another");
-		if (!l.l_len)
-			break;
-		at = l.l_start + l.l_len;
-	}
-	printf("%s", flock(fd, LOCK_EX | LOCK_NB) ? " flock" : "");
-	printf(".\n");
-	return 0;
-}
-
-static void look(const char *path, const char *when)
-{
-	char *argv[] = { "locks", "probe", (char *)(uintptr_t)path, NULL }, *env[] = { NULL };
-
-	printf("%s: %s:", when, path);
-	fflush(stdout);
-	pid_t pid = fork();
-	if (!pid) {
-		syscall(SYS_execve, "/proc/self/exe", argv, env);
-		_exit(127);
-	}
-	int st;
-	NEED(waitpid(pid, &st, 0) == pid && st == 0);
-}
-
-static long set(int fd, int cmd, int type, off_t start, off_t len)
-{
-	struct flock l = { .l_type = (short)type, .l_whence = SEEK_SET, .l_start = start, .l_len = len };
-
-	return fcntl(fd, cmd, &l);
-}
-
-static int fresh(const char *path)
-{
-	make_file(path, 50000, 3);
-	int fd = open(path, O_RDWR);
-
-	NEED(fd >= 0);
-	return fd;
-}
-
-static void traffic(int fd)
-{
-	say(pread(fd, buf, 4096, 4096), "pread");
-	say(pread(fd, buf + 1, 1000, 33), "pread, odd");
-	say(pwrite(fd, buf, 8192, 8192), "pwrite");
-	say(pwrite(fd, buf + 3, 5000, 77), "pwrite, odd");
-	say(read(fd, buf, 4096), "read");
-	say(write(fd, buf, 4096), "write");
-}
+#include "locks.h"
 
 static void around_io(void)
 {
@@ -159,21 +87,21 @@ static void siblings(void)
 }
 
 /* Closed unseen, the number reused; found out about after the lock. */
-static void unseen(void)
+static void reused(void)
 {
 	int a = fresh("a"), b = open("a", O_RDWR), y;
 
 	make_file("y", 9999, 4);
 	traffic(a);
 	traffic(b);
-	syscall(SYS_close, b);
+	unseen(SYS_close, b);
 	y = open("y", O_RDWR);
 	say(y - b, "number reused");
 	say(set(a, F_SETLK, F_WRLCK, 0, 10), "lock");
 	traffic(y);
 	look("a", "the reused number used");
 	traffic(a);
-	syscall(SYS_dup2, a, y);	/* now it is the first file again */
+	unseen(SYS_dup3, a, y, 0);	/* now it is the first file again */
 	traffic(y);
 	look("a", "and again");
 	FILE *f = fdopen(y, "r");
@@ -198,20 +126,21 @@ static void unseen(void)
 /* More files than any table holds, while a lock is held. */
 static void many(void)
 {
-	int a = fresh("a"), fds[600];
+	static int fds[5000];
+	int a = fresh("a"), n_files = 600;
 	char n[32];
 
 	set(a, F_SETLK, F_WRLCK, 3, 3);
 	traffic(a);
-	for (int i = 0; i < 600; i++) {
+	for (int i = 0; i < n_files; i++) {
 		snprintf(n, sizeof(n), "many%d", i);
 		fds[i] = open(n, O_RDWR | O_CREAT, 0666);
 		if (fds[i] >= 0 && pwrite(fds[i], buf, 4096, 0) != 4096)
 			printf("short\n");
 		unlink(n);
 	}
-	look("a", "600 files open");
-	for (int i = 0; i < 600; i++)
+	look("a", "many files open");
+	for (int i = 0; i < n_files; i++)
 		close(fds[i]);
 	look("a", "closed again");
 	traffic(a);
@@ -258,108 +187,16 @@ static void open_file_locks(void)
 	look("a", "fclosed");
 }
 
-static void children(void)
-{
-	int a = fresh("a");
-
-	set(a, F_SETLK, F_WRLCK, 5, 5);
-	traffic(a);
-	fflush(stdout);
-	pid_t pid = fork();
-	if (!pid) {
-		say(set(a, F_SETLK, F_WRLCK, 5, 5), "child's lock");
-		say(set(a, F_SETLK, F_WRLCK, 50, 5), "child's own lock");
-		traffic(a);
-		say(close(a), "child's close");
-		a = open("a", O_RDWR);
-		traffic(a);
-		fflush(stdout);
-		_exit(0);
-	}
-	say_child("child", pid);
-	look("a", "after the child");
-	char *argv[] = { "true", NULL };
-	for (int i = 0; i < 3; i++) {
-		NEED(posix_spawnp(&pid, "true", NULL, NULL, argv, environ) == 0);
-		say_child("spawned", pid);
-	}
-	pid = vfork();
-	if (!pid) {
-		close(a);
-		execlp("true", "true", NULL);
-		_exit(127);
-	}
-	say_child("vforked", pid);
-	say(system("exit 3") >> 8, "system");
-	look("a", "after more children");
-	traffic(a);
-	look("a", "traffic");
-	close(a);
-}
-
-/* In the program that the lock is held over exec into. */
-static int after_exec(int argc, char **argv)
-{
-	int fd = argc > 2 ? atoi(argv[2]) : -1;
-
-	look("a", "after exec");
-	if (fd >= 0) {
-		traffic(fd);
-		look("a", "traffic after exec");
-		if (argc > 3) {
-			execl("/proc/self/exe", "locks", "after_exec", argv[2], NULL);
-			_exit(127);
-		}
-		say(close(fd), "close after exec");
-		look("a", "closed after exec");
-	}
-	return 0;
-}
-
-static void over_exec(void)
-{
-	for (int i = 0; i < 6; i++) {
-		fflush(stdout);
-		pid_t pid = fork();
-
-		if (!pid) {
-			int a = fresh("a"), b = i == 2 ? open("a", O_RDWR | O_CLOEXEC) : -1;
-			char n[16];
-
-			snprintf(n, sizeof(n), "%d", a);
-			if (i != 3)
-				traffic(a);
-			if (b >= 0)
-				traffic(b);
-			set(a, F_SETLK, F_WRLCK, 5, 5);
-			if (i == 3)
-				set(a, F_OFD_SETLK, F_WRLCK, 500, 5);
-			traffic(a);
-			fcntl(a, F_SETFD, i == 1 ? FD_CLOEXEC : 0);
-			look("a", "before exec");
-			fflush(stdout);
-			if (i == 4)	/* an exec that fails changes nothing */
-				execl("./nothing", "nothing", NULL), look("a", "exec failed"), traffic(a), fflush(stdout);
-			execl("/proc/self/exe", "locks", "after_exec", i == 1 ? NULL : n, i == 5 ? "once more" : NULL, NULL);
-			_exit(127);
-		}
-		say_child("over exec", pid);
-		look("a", "ended");
-	}
-}
-
 int main(int argc, char **argv)
 {
 	static const struct step steps[] = {
-		{ "around_io", around_io }, { "siblings", siblings }, { "unseen", unseen }, { "many", many },
-		{ "open_file_locks", open_file_locks }, { "children", children }, { "over_exec", over_exec },
+		{ "around_io", around_io }, { "siblings", siblings }, { "reused", reused }, { "many", many },
+		{ "open_file_locks", open_file_locks },
 	};
 
 	if (argc == 3 && !strcmp(argv[1], "probe"))
 		return probe(argv[2]);
 	buf = fenced(16384);
 	fill(buf, 16384, 2);
-	if (argc > 1 && !strcmp(argv[1], "after_exec"))
-		return after_exec(argc, argv);
 	return run_steps(steps, COUNT(steps), argc, argv);
 }

@@ -23,7 +23,7 @@ static int fresh(void)
 	make_file("mapped", SIZE, 17);
 	int fd = open("mapped", O_RDWR);
 
-	NEED(fd >= 0 && syscall(SYS_pread64, fd, model, SIZE, 0) == SIZE);
+	NEED(fd >= 0 && unseen(SYS_pread64, fd, model, SIZE, 0) == SIZE);
 	wrong = failed = 0;
 	return fd;
 }
@@ -50,7 +50,7 @@ static void check(int fd)
 
 	failed += pread(fd, seen, SIZE, 0) != SIZE;
 	wrong += memcmp(seen, model, SIZE) != 0;
-	failed += syscall(SYS_pread64, fd, seen, SIZE, 0) != SIZE;
+	failed += unseen(SYS_pread64, fd, seen, SIZE, 0) != SIZE;
 	wrong += memcmp(seen, model, SIZE) != 0;
 }
 
@@ -63,7 +63,7 @@ static void result(const char *what, int fd)
 	failed += close(fd) != 0;
 	direct = raw_open("mapped", O_RDONLY | O_DIRECT, 0);
 	if (direct >= 0)
-		check(direct), syscall(SYS_close, direct);
+		check(direct), unseen(SYS_close, direct);
 	printf("%s: wrong %ld failed %ld\n", what, wrong, failed);
 	say_file("mapped");
 }
@@ -90,7 +90,7 @@ static void round_of(int fd, unsigned char *map)
 		check(fd);
 }
 
-enum { PLAIN_MMAP, RAW_MMAP, MPROTECT, OTHER_FD, WRITTEN_BEFORE, KINDS };
+enum { PLAIN_MMAP, RAW_MMAP, MPROTECT, MREMAP, OTHER_FD, WRITTEN_BEFORE, KINDS };
 
 static unsigned char *map_it(int fd, int kind)
 {
@@ -99,11 +99,18 @@ static unsigned char *map_it(int fd, int kind)
 
 	switch (kind) {
 	case RAW_MMAP:
-		m = (void *)syscall(SYS_mmap, NULL, (long)SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0L);
+		m = (void *)unseen(SYS_mmap, NULL, (long)SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0L);
 		break;
 	case MPROTECT:
 		m = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, 0);
 		write_some(fd, 4096, 8192);
+		NEED(m != MAP_FAILED && mprotect(m, SIZE, PROT_READ | PROT_WRITE) == 0);
+		break;
+	case MREMAP:
+		m = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+		write_some(fd, 4096, 8192);
+		NEED(m != MAP_FAILED);
+		m = mremap(m, 4096, SIZE, MREMAP_MAYMOVE);
 		NEED(m != MAP_FAILED && mprotect(m, SIZE, PROT_READ | PROT_WRITE) == 0);
 		break;
 	case OTHER_FD:
@@ -124,7 +131,7 @@ static unsigned char *map_it(int fd, int kind)
 
 static void one_process(void)
 {
-	static const char *const names[KINDS] = { "mmap", "raw mmap", "mprotect", "other descriptor", "written before" };
+	static const char *const names[KINDS] = { "mmap", "raw mmap", "mprotect", "mremap", "other descriptor", "written before" };
 
 	for (int kind = 0; kind < KINDS; kind++) {
 		int fd = fresh();

@@ -11,6 +11,7 @@
 #ifndef TRANSCRIPT_H
 #define TRANSCRIPT_H
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -120,9 +121,25 @@ static UNUSED void fill(void *p, size_t n, uint64_t seed)
 		*b++ = (unsigned char)w;
 }
 
+/* The C library's own syscall(): a wrapper of that name does not see the call. */
+typedef long (*syscall_function)(long nr, ...);
+
+static UNUSED syscall_function unseen_function(void)
+{
+	static syscall_function f;
+
+	if (!f) {
+		void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+
+		f = libc ? (syscall_function)dlsym(libc, "syscall") : syscall;
+	}
+	return f;
+}
+#define unseen(...) unseen_function()(__VA_ARGS__)
+
 static UNUSED int raw_open(const char *path, int flags, int mode)
 {
-	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+	return (int)unseen(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
 /* Hash of a range of a file, by raw system calls; buf is block-aligned. */
@@ -136,7 +153,7 @@ static UNUSED uint64_t range_hash(int fd, off_t from, off_t to)
 	for (; at < to; at += r) {
 		off_t left = (to - at + (off_t)PAGE - 1) / (off_t)PAGE * (off_t)PAGE;
 
-		r = syscall(SYS_pread64, fd, buf, left < (off_t)sizeof(buf) ? left : (off_t)sizeof(buf), at);
+		r = unseen(SYS_pread64, fd, buf, left < (off_t)sizeof(buf) ? left : (off_t)sizeof(buf), at);
 		if (r <= 0)
 			return r ? 0xEEEE0000u + (uint64_t)errno : h;
 		off_t lo = at < from ? from - at : 0;
@@ -153,7 +170,7 @@ static UNUSED uint64_t file_hash(const char *path)
 	uint64_t h = fd < 0 ? 0 : range_hash(fd, 0, 1LL << 50);
 
 	if (fd >= 0)
-		syscall(SYS_close, fd);
+		unseen(SYS_close, fd);
 	return h;
 }
 
@@ -177,12 +194,12 @@ static UNUSED void make_file(const char *path, size_t n, uint64_t seed)
 	NEED(fd >= 0 && p);
 	fill(p, n, seed);
 	for (size_t done = 0; done < n;) {
-		ssize_t w = syscall(SYS_write, fd, p + done, n - done);
+		ssize_t w = unseen(SYS_write, fd, p + done, n - done);
 		NEED(w > 0);
 		done += (size_t)w;
 	}
 	free(p);
-	NEED(syscall(SYS_close, fd) == 0);
+	NEED(unseen(SYS_close, fd) == 0);
 }
 
 /* Page-aligned memory with an unmapped page on either side. */
