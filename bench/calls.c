@@ -1,13 +1,15 @@
 /*
  * calls: what a call costs on a descriptor that is no file.
  *
- *	calls zero|null|pipe [COUNT]
+ *	calls zero|null|pipe COUNT [threads]
  *
  * A worker of versus: ns per call over a burst of COUNT calls. zero: read one
  * byte of /dev/zero; null: write one byte to /dev/null; pipe: write one byte to a
- * pipe and read it back (two calls, ns for each).
+ * pipe and read it back (two calls, ns for each). threads: a second thread
+ * sleeps beside, as in any program that has threads.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +46,12 @@ static void burst_pipe(long n)
 			die("pipe");
 }
 
+static void *sleeper(void *arg)
+{
+	pause();
+	return arg;
+}
+
 static double now(void)
 {
 	struct timespec t;
@@ -55,9 +63,10 @@ static double now(void)
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
-	const long n = argc > 2 ? atol(argv[2]) : 20000;
+	const long n = argc > 2 ? atol(argv[2]) : 10000;
 	void (*burst)(long n);
 	char go, line[64];
+	pthread_t id;
 	int p[2];
 
 	if (!strcmp(what, "zero")) {
@@ -75,6 +84,8 @@ int main(int argc, char **argv)
 	} else {
 		return 2;
 	}
+	if (argc > 3 && pthread_create(&id, NULL, sleeper, NULL))
+		die("pthread_create");
 	while (read(0, &go, 1) == 1) {
 		const double t = now();
 		int len;

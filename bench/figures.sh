@@ -1,22 +1,25 @@
 # Sourced by bench/run: one function per letter of the table.
 
-# a: a call on a descriptor that is no file, over the plain call.
-figure_a() {
-	local w
-
-	for w in zero null pipe; do
-		measure -c -n 2000 -t "$(seconds 7)" "$bin/calls" $w 10000 ::: "$shim" "$bin/calls" $w 10000
-		case $w in
-		zero) row a1 "read 1 byte of /dev/zero, over plain" diff 0 1 ns "<=" 15 ;;
-		null) row a2 "write 1 byte to /dev/null, over plain" diff 0 1 ns "<=" 15 ;;
-		pipe) row a3 "1 byte through a pipe, per call, over plain" diff 0 1 ns "<=" 15 ;;
-		esac
-	done
+# unrouted ID TEXT ARGUMENTS OF calls: plain is the base.
+unrouted() {
+	local id=$1 text=$2
+	shift 2
+	measure -c -n 3000 -t "$(seconds 6)" "$bin/calls" "$@" ::: "$shim" "$bin/calls" "$@"
+	row "$id" "$text, over plain" diff 0 1 ns "<=" 15
 }
 
-# native_shim BURST SECONDS "OPTIONS" FILE ["MORE FOR THE SHIM"]: native O_DIRECT is the base.
+# a: a call on a descriptor that is no file.
+figure_a() {
+	unrouted a1 "read 1 byte of /dev/zero" zero 5000
+	unrouted a2 "write 1 byte to /dev/null" null 5000
+	unrouted a3 "1 byte through a pipe, per call" pipe 5000
+	unrouted a4 "read 1 byte of /dev/zero, two threads" zero 5000 threads
+}
+
+# native_shim BURST SECONDS "OPTIONS" FILE ["MORE FOR THE SHIM"]: native O_DIRECT
+# is the base. All on one CPU: half the spread, the same medians.
 native_shim() {
-	measure -n 2000 -t "$(seconds "$2")" "$bin/io" -d -k "$1" $3 "$4" \
+	measure -c -n 2000 -t "$(seconds "$2")" "$bin/io" -d -k "$1" $3 "$4" \
 		::: "$shim" "$bin/io" -k "$1" $3 ${5-} "$4"
 }
 
@@ -73,8 +76,6 @@ prepare_for() {
 		dd if=$scratch/small of=$scratch/small2 status=none
 	END
 }
-
-json_number() { grep -o "\"$1\": *[0-9]*" "$2" | head -n 1 | grep -o '[0-9]*$'; }
 
 # e: cp of a cold file and sync of the target; plain is the base.
 figure_e() {

@@ -61,6 +61,19 @@ given() {
 }
 first_row=1
 
+json_number() { grep -o "\"$1\": *[0-9]*" "$2" | head -n 1 | grep -o '[0-9]*$'; }
+
+# A library that does not load would be measured as no cost at all.
+check_routing() {
+	local said n
+
+	said=$(env "$shim" true 2>&1)
+	[ -z "$said" ] || die "$said"
+	"$dioshim" run -o /dev/null --json "$scratch/check.json" -- "$bin/io" -n 8 "$data" &&
+		n=$(json_number direct_requests "$scratch/check.json")
+	[ "$n" = 8 ] || die "the shim made ${n:-no} direct requests of 8 aligned reads of $data"
+}
+
 note() { printf '    %s\n' "$*"; }
 
 heading() {

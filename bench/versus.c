@@ -4,8 +4,9 @@
  *	versus [-1] [-n ROUNDS] [-t SECONDS] [-w WARMUPS] [-c] [-p PREPARE]
  *	       [VAR=VALUE...] COMMAND [ARG...] [::: [VAR=VALUE...] COMMAND ...]...
  *
- * The first command is the base. A round takes one sample of each, in this
- * order and the next round in reverse; what drifts hits all alike. A sample is
+ * The first command is the base. A round takes one sample of each, the next
+ * round in reverse, the next from another start: what drifts hits all alike.
+ * A sample is
  * - normally: a burst of a worker that keeps running. It gets one byte on its
  *   standard input and answers one line of numbers (columns) on standard output;
  * - with -1: one whole run of the command: wall ns and CPU ns (user + system).
@@ -29,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { COMMANDS = 4, COLUMNS = 4, ROUNDS = 4096, ASSIGNS = 8 };
+enum { COMMANDS = 8, COLUMNS = 4, ROUNDS = 4096, ASSIGNS = 8 };
 
 struct command {
 	char **argv;
@@ -249,6 +250,12 @@ static void print_all(int n)
 	}
 }
 
+/* Who is i-th in round n: every second round backwards, the first one rotates. */
+static int turn(int n, int i)
+{
+	return (n / 2 + (n % 2 ? commands_n - 1 - i : i)) % commands_n;
+}
+
 static void stay_on_this_cpu(void)
 {
 	cpu_set_t set;
@@ -288,7 +295,7 @@ int main(int argc, char **argv)
 	end = now() + seconds * 1e9;
 	for (; n < rounds && (n < 3 || now() < end); n++)
 		for (int i = 0; i < commands_n; i++)
-			sample(n % 2 ? commands_n - 1 - i : i, n);
+			sample(turn(n, i), n);
 	for (int k = 0; !one_shot && k < commands_n; k++) {
 		close(commands[k].to);
 		waitpid(commands[k].pid, NULL, 0);

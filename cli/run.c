@@ -136,9 +136,10 @@ static char *join(char **words)
 	return text;
 }
 
-static bool print_report(struct run *run, struct report *r)
+static bool print_report(struct run *run, const struct ending *end, struct report *r)
 {
-	if (!r->processes_n)
+	/* A signal may have come before the library did. */
+	if (!r->processes_n && !end->signaled)
 		complain("%s: no ledger in %s: the library was not loaded, or could not write there",
 			 run->command[0], run->folder.path);
 	if (r->processes_n || run->text)
@@ -173,7 +174,7 @@ static int run_command(struct run *run, struct ending *end)
 	report_last_words(&report, end->pid, &end->words);
 	report_sum(&report);
 	report.command = join(run->command);
-	written = print_report(run, &report);
+	written = print_report(run, end, &report);
 	report_free(&report);
 	/* A command that succeeded without its report is half a success. */
 	return written || end->signaled || end->status ? 0 : STATUS_OWN;
@@ -193,8 +194,10 @@ int cmd_run(int argc, char **argv)
 	status = program_check(run.command[0], library);
 	if (status)
 		return status;
-	if (!open_outputs(&run) ||
-	    !folder_make(&run.folder, run.settings.config.dir))
+	if (!open_outputs(&run))
+		return STATUS_OWN;
+	hold_signals();
+	if (!folder_make(&run.folder, run.settings.config.dir))
 		return STATUS_OWN;
 	if (!set_preload(library) ||
 	    !settings_export(&run.settings, run.folder.path))

@@ -21,10 +21,11 @@ enum { FORWARDED = sizeof(forwarded) / sizeof(forwarded[0]) };
 
 struct dispositions {
 	struct sigaction forwarded[FORWARDED], child, pipe;
-	sigset_t mask;
+	sigset_t early;		/* came before there was a child */
 };
 
 static volatile sig_atomic_t child_pid;
+static sigset_t callers_mask;
 
 /*
  * What the terminal sends (^C, ^\, ^Z) goes to the whole foreground group: the
@@ -43,23 +44,28 @@ static void forward(int sig, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-/* All signals are blocked from here until the child is known. */
+void hold_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &callers_mask);
+}
+
 static void take_signals(struct dispositions *old)
 {
 	struct sigaction sa = { .sa_sigaction = forward,
 				.sa_flags = SA_SIGINFO | SA_RESTART };
 	struct sigaction plain = { .sa_handler = SIG_DFL };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	sigset_t all;
 
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &old->mask);
 	for (unsigned i = 0; i < FORWARDED; i++)
 		sigaction(forwarded[i], &sa, &old->forwarded[i]);
 	/* With SIGCHLD ignored there would be no child to wait for. */
 	sigaction(SIGCHLD, &plain, &old->child);
 	/* A report nobody reads must not keep us from tidying up. */
 	sigaction(SIGPIPE, &ignore, &old->pipe);
+	sigpending(&old->early);
 }
 
 static void give_signals_back(const struct dispositions *old)
@@ -68,7 +74,7 @@ static void give_signals_back(const struct dispositions *old)
 		sigaction(forwarded[i], &old->forwarded[i], NULL);
 	sigaction(SIGCHLD, &old->child, NULL);
 	sigaction(SIGPIPE, &old->pipe, NULL);
-	sigprocmask(SIG_SETMASK, &old->mask, NULL);
+	sigprocmask(SIG_SETMASK, &callers_mask, NULL);
 }
 
 /* In the child: the errno of a failed exec goes up the pipe. */
@@ -76,6 +82,10 @@ _Noreturn static void become(char **argv, const struct dispositions *old, int pi
 {
 	int why;
 
+	/* The ^C that the terminal sent to a group without us in it yet. */
+	for (unsigned i = 0; i < FORWARDED; i++)
+		if (sigismember(&old->early, forwarded[i]))
+			raise(forwarded[i]);
 	give_signals_back(old);
 	execvp(argv[0], argv);
 	why = errno;
@@ -151,7 +161,7 @@ bool spawn_and_wait(char **argv, struct ending *end)
 	if (pid == 0)
 		become(argv, &old, ends[1]);
 	child_pid = pid;
-	sigprocmask(SIG_SETMASK, &old.mask, NULL);
+	sigprocmask(SIG_SETMASK, &callers_mask, NULL);
 	close(ends[1]);
 	if (pid < 0) {
 		complain("fork: %s", strerror(errno));

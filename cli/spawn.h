@@ -18,7 +18,13 @@ struct ending {
 	struct last_words words;	/* the kernel's count, read at its end */
 };
 
-/* False after a complaint: no child was made. */
+/*
+ * From here on no signal ends us, until the command is there to take it: what
+ * is made before spawn_and_wait is tidied up by us.
+ */
+void hold_signals(void);
+
+/* After hold_signals. False after a complaint: no child was made. */
 bool spawn_and_wait(char **argv, struct ending *end);
 
 /* Ends this process as the command ended. */

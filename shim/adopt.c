@@ -12,18 +12,21 @@
 
 #define PATH_ROOM 1024		/* longer paths are matched by their beginning */
 
+#define FD_NAME (16 + TEXT_NUMBER)
+
 static void fd_name(char *to, int fd)
 {
-	memcpy(to, "fd/", 3);
-	text_number(to + 3, (uint64_t)fd);
+	/* Of the thread: the folder of a main thread that has ended is empty. */
+	memcpy(to, "thread-self/fd/", 15);
+	text_number(to + 15, (uint64_t)fd);
 }
 
 static bool path_of(int fd, char *path)
 {
-	char name[8 + TEXT_NUMBER] = "self/";
+	char name[FD_NAME];
 	ssize_t n;
 
-	fd_name(name + 5, fd);
+	fd_name(name, fd);
 	n = own_proc < 0 ? -1 : sys_readlinkat(own_proc, name, path, PATH_ROOM - 1);
 	path[n > 0 ? n : 0] = '\0';
 	return n > 0;
@@ -63,32 +66,38 @@ static enum reason open_twin(int fd, int flags, struct file *f)
 {
 	enum reason why = REASON_locked;
 	struct stat st;
-	char name[4 + TEXT_NUMBER];
+	char name[FD_NAME];
 	int twin, lease;
 
 	/* A second opening would break the program's own lease: SIGIO. */
 	lease = sys_fcntl(fd, F_GETLEASE, 0);
 	if (lease == F_RDLCK || lease == F_WRLCK)
 		return REASON_refused;
-	if (!locks_close_begin(f->ino))
+	if (!gate_try_hard(&own_numbers))
 		return REASON_locked;
-	if (locks_held(fd))
+	if (!locks_close_begin(f->ino)) {
+		gate_done(&own_numbers);
+		return REASON_locked;
+	}
+	if (locks_held(fd, f->ino))
 		goto out;
 	fd_name(name, fd);
-	twin = own_open_proc(name, twin_flags(flags, f->rescue));
+	twin = own_open_proc(name, twin_flags(flags, f->rescue) | O_CLOEXEC);
 	if (twin < 0) {
 		why = open_reason(twin);
 		goto out;
 	}
+	fdtab_set(twin, fdtab_own(0));	/* on its way up; a fork child closes it */
 	why = REASON_refused;
 	if (sys_fstat(twin, &st) != 0 || st.st_ino != f->ino || st.st_dev != f->dev) {
-		sys_close(twin);
+		own_close(twin);
 		goto out;
 	}
 	f->twin = own_raise(twin, file_word(f));
 	why = f->twin < 0 ? REASON_no_descriptor : REASON_NONE;
 out:
 	locks_close_end(f->ino);
+	gate_done(&own_numbers);
 	return why;
 }
 
@@ -191,14 +200,14 @@ uint64_t adopt(int fd)
 bool adopt_guard(int fd, struct file *f, struct guard *g)
 {
 	const uint32_t care = f->rescue ? FILE_FLAGS_RESCUE : FILE_FLAGS;
-	struct stat st;
+	struct sys_identity id;
 
-	if (sys_fstat(fd, &st) != 0 || st.st_ino != f->ino || st.st_dev != f->dev)
+	if (sys_identify(fd, &id) != 0 || id.ino != f->ino || id.dev != f->dev)
 		return false;
 	g->flags = sys_fcntl(fd, F_GETFL, 0);
 	if (g->flags < 0 || ((uint32_t)g->flags & care) != f->flags)
 		return false;
-	g->size = (uint64_t)st.st_size;
+	g->size = id.size;
 	if (f->block_device) {
 		g->size = f->facts.device_size;
 		if (sys_ioctl(fd, BLKGETSIZE64, &g->size) != 0)

@@ -12,6 +12,7 @@ struct ledger *book_ledger;
 uint32_t book_epoch;
 
 static struct ledger spare;	/* where no mapping can be had: booked, but seen by no one */
+static uint64_t looked;		/* bytes that book_worth read before there was a ledger */
 static bool forked;		/* a fork child's counts in /proc/self/io began at 0 */
 
 static uint64_t now_ns(void)
@@ -54,7 +55,8 @@ static bool may_grow(void)
 
 static struct ledger *map_ledger(void)
 {
-	int fd = own_dir < 0 ? -ENOENT : create();
+	bool gate = gate_try_hard(&own_numbers);
+	int fd = own_dir < 0 || !gate ? -ENOENT : create();
 	long at = -1;
 
 	if (fd >= 0) {
@@ -68,22 +70,37 @@ static struct ledger *map_ledger(void)
 				      MAP_SHARED, fd, 0);
 		sys_close(fd);
 	}
+	if (gate)
+		gate_done(&own_numbers);
 	if (at < 0 && at > -4096)
 		at = sys_mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	return at < 0 && at > -4096 ? &spare : (struct ledger *)at;
 }
 
+/* One read of a file of /proc. */
+static ssize_t read_proc(const char *name, char *to, size_t max)
+{
+	ssize_t n = -EAGAIN;
+	int fd;
+
+	if (!gate_try_hard(&own_numbers))
+		return n;
+	fd = own_open_proc(name, O_RDONLY);
+	if (fd >= 0) {
+		n = sys_read(fd, to, max);
+		sys_close(fd);
+	}
+	gate_done(&own_numbers);
+	return n;
+}
+
 static void read_command(char *to, size_t max)
 {
-	int fd = own_open_proc("cmdline", O_RDONLY);
 	ssize_t n;
 
 	to[0] = '\0';
-	if (fd < 0)
-		return;
-	n = sys_read(fd, to, max - 1);
-	sys_close(fd);
+	n = read_proc("self/cmdline", to, max - 1);
 	if (n <= 0)
 		return;
 	book_own_read((size_t)n);
@@ -109,13 +126,8 @@ static uint64_t field(const char *text, const char *name)
 static size_t read_io(uint64_t *rchar, uint64_t *wchar)
 {
 	char text[512];
-	int fd = own_open_proc("io", O_RDONLY);
-	ssize_t n;
+	ssize_t n = read_proc("self/io", text, sizeof(text) - 1);
 
-	if (fd < 0)
-		return 0;
-	n = sys_read(fd, text, sizeof(text) - 1);
-	sys_close(fd);
 	if (n <= 0)
 		return 0;
 	text[n] = '\0';
@@ -123,8 +135,6 @@ static size_t read_io(uint64_t *rchar, uint64_t *wchar)
 	*wchar = field(text, "wchar: ");
 	return (size_t)n;
 }
-
-static uint64_t looked;		/* bytes that book_worth read before there was a ledger */
 
 bool book_worth(void)
 {
@@ -158,6 +168,7 @@ struct ledger *book_make(void)
 	l->start_ns = now_ns();
 	if (forked) {
 		book_own_read(looked);
+		looked = 0;
 	} else if (state_fence.state != STATE_OFF) {
 		struct ledger_witness *w = &l->witness;
 
@@ -179,6 +190,7 @@ void book_forked(void)
 {
 	book_ledger = NULL;
 	forked = true;
+	looked = 0;
 }
 
 void book_witness(enum ledger_state state)

@@ -28,16 +28,21 @@ enum reason copy_check(struct copy *c)
 	    !file_twin_ok(in) || !file_twin_ok(out))
 		return REASON_copy_other;
 	if ((gi.flags & O_ACCMODE) == O_WRONLY || (go.flags & O_ACCMODE) == O_RDONLY ||
-	    (go.flags & O_APPEND) || out->block_device || (in->block_device && !c->from_device))
+	    (go.flags & O_APPEND) || out->block_device || (in->block_device && !c->is_sendfile))
 		return REASON_copy_other;
 	if (in->ino == out->ino && in->dev == out->dev)
 		return REASON_copy_other;
 	if (in->learned || out->learned || out->mapped || out->facts.writes_are_cached)
 		return REASON_copy_other;
+	/* Across file systems copy_file_range says EXDEV; sendfile does it. */
+	if (in->dev != out->dev && !c->is_sendfile)
+		return REASON_copy_other;
 	if (in->dev == out->dev && in->facts.shares_extents)
 		return REASON_share_extents;
-	if (c->in_off < 0 || c->out_off < 0 || (uint64_t)c->in_off >= gi.size)
+	if (c->in_off < 0 || c->out_off < 0)
 		return REASON_copy_other;
+	if ((uint64_t)c->in_off >= gi.size)
+		return REASON_copy_end;
 	left = gi.size - (uint64_t)c->in_off;
 	if (left < c->len)
 		c->len = (size_t)left;

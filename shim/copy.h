@@ -13,7 +13,7 @@ struct copy {
 	int in_fd, out_fd;	/* the program's */
 	int64_t in_off, out_off;
 	size_t len;		/* bytes; as the program asked */
-	bool from_device;	/* sendfile reads block devices too */
+	bool is_sendfile;	/* reads block devices, crosses file systems */
 };
 
 /*

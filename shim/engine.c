@@ -3,11 +3,13 @@
 #include "book.h"
 #include "memory.h"
 #include "policy.h"
+#include "pool.h"
 #include "seg.h"
 #include "state.h"
 #include "sys.h"
 
 #include <limits.h>
+#include <string.h>
 
 /* Beyond, the kernel says EFAULT to the whole call, however little of it would be used. */
 #if defined(__x86_64__)
@@ -38,21 +40,42 @@ ssize_t engine_kernel_call(const struct request *rq, int fd)
 	return sys_call(nr, fd, sys_ptr(iov), rq->iovcnt, rq->off, 0, 0);
 }
 
+bool engine_copy_iovec(struct request *rq, struct iovec *few, char **many)
+{
+	struct iovec *to = few;
+	size_t size;
+
+	if (!rq->vector)
+		return true;
+	if (rq->iovcnt < 0 || rq->iovcnt > IOV_MAX)
+		return false;
+	size = (size_t)rq->iovcnt * sizeof(struct iovec);
+	if (!memory_readable(rq->iov, size))
+		return false;
+	if (rq->iovcnt > PLAN_IOV) {
+		*many = pool_get(size);
+		if (!*many)
+			return false;
+		to = (struct iovec *)(void *)*many;
+	}
+	if (size > 0)
+		memcpy(to, rq->iov, size);
+	rq->iov = to;
+	return true;
+}
+
 bool engine_measure(struct request *rq)
 {
 	size_t sum = 0;
 
 	rq->len = 0;
-	if (rq->iovcnt < 0 || rq->iovcnt > IOV_MAX)
-		return false;
-	if (rq->vector &&
-	    !memory_readable(rq->iov, (size_t)rq->iovcnt * sizeof(struct iovec)))
-		return false;
 	for (int i = 0; i < rq->iovcnt; i++) {
 		size_t n = rq->iov[i].iov_len;
 
-		if (n > USER_MAX || n > SSIZE_MAX - sum ||
-		    (uintptr_t)rq->iov[i].iov_base > USER_MAX - n)
+		/* An iovec is cut before its addresses are looked at, one buffer after. */
+		if (rq->vector && n <= SSIZE_MAX && n > SYS_MAX_RW - sum)
+			n = SYS_MAX_RW - sum;
+		if (n > USER_MAX || (uintptr_t)rq->iov[i].iov_base > USER_MAX - n)
 			return false;
 		sum += n;
 	}
@@ -194,7 +217,7 @@ static enum reason make_plan(struct plan *p, const struct file *f, const struct 
 		return p->seg[0].reason;
 	if (rq->op == OP_WRITE && passes_limit(off, rq->len))
 		return REASON_file_limit;
-	return REASON_NONE;
+	return file_twin_ok(f) ? REASON_NONE : REASON_no_descriptor;
 }
 
 static ssize_t run_planned(struct file *f, const struct request *rq, const struct plan *p,
@@ -208,16 +231,39 @@ static ssize_t run_planned(struct file *f, const struct request *rq, const struc
 	return rq->op == OP_READ ? run_read(&r, p) : run_write(&r, p);
 }
 
+/* At a reserved offset, but not worth a plan any more. The iovec is cut to what was reserved. */
+static ssize_t run_positional(struct file *f, const struct request *rq, enum reason why)
+{
+	struct run r = {
+		.f = f, .rq = rq, .row = adopt_row(f), .off = (uint64_t)rq->off,
+		.cached = file_cached_fd(f, rq->fd),
+	};
+
+	return seg_cached(&r, 0, rq->len, why);
+}
+
+/* How much of the request there is to move: a reservation past the end of file would be a gap. */
+static size_t planned(const struct plan *p)
+{
+	return p->seg[p->n - 1].pos + p->seg[p->n - 1].len;
+}
+
+/* Gives back what a reservation that ended at end did not use, if nobody went on from there. */
+static void give_back(int fd, int64_t end, int64_t unused)
+{
+	if (unused > 0 && sys_lseek(fd, 0, SEEK_CUR) == end)
+		sys_lseek(fd, -unused, SEEK_CUR);
+}
+
 /*
  * read and write: the kernel's offset is the only one. A look at it first:
  * what is not worth a reservation goes to the kernel whole. Else reserve,
  * which is an atomic fetch-and-add, work at what was reserved, wherever that
  * turned out to be, and give back what was not used.
  */
-static ssize_t run_at_own_offset(struct file *f, const struct request *rq, const struct guard *g)
+static ssize_t run_at_own_offset(struct file *f, const struct request *rq, struct guard *g)
 {
-	const int64_t len = (int64_t)rq->len;
-	int64_t off = sys_lseek(rq->fd, 0, SEEK_CUR), end;
+	int64_t off = sys_lseek(rq->fd, 0, SEEK_CUR), end, len;
 	enum reason why = off < 0 ? REASON_file_limit : REASON_NONE;
 	struct request at = *rq;
 	struct plan p;
@@ -227,18 +273,22 @@ static ssize_t run_at_own_offset(struct file *f, const struct request *rq, const
 		why = make_plan(&p, f, rq, g, off);
 	if (why != REASON_NONE)
 		return run_plain(f, rq, g->flags, why);
+	at.positional = true;
+	at.len = planned(&p);
+	len = (int64_t)at.len;
 	end = sys_lseek(rq->fd, len, SEEK_CUR);
 	if (end < 0)
 		return run_plain(f, rq, g->flags, REASON_file_limit);
-	if (end - len != off) {		/* somebody moved it after the look */
-		off = end - len;
-		why = make_plan(&p, f, rq, g, off);
+	at.off = end - len;
+	if (at.off != off) {	/* somebody moved it after the look; perhaps the file grew */
+		if (!adopt_guard(rq->fd, f, g)) {
+			give_back(rq->fd, end, len);
+			return ENGINE_STALE;
+		}
+		why = make_plan(&p, f, &at, g, at.off);
 	}
-	at.positional = true;
-	at.off = off;
-	r = why == REASON_NONE ? run_planned(f, &at, &p, off) : run_plain(f, &at, g->flags, why);
-	if (r < len)
-		sys_lseek(rq->fd, (r > 0 ? r : 0) - len, SEEK_CUR);
+	r = why == REASON_NONE ? run_planned(f, &at, &p, at.off) : run_positional(f, &at, why);
+	give_back(rq->fd, end, len - (r > 0 ? r : 0));
 	return r;
 }
 
@@ -252,15 +302,15 @@ ssize_t engine_run(struct file *f, const struct request *rq)
 	if (!adopt_guard(rq->fd, f, &g)) {
 		/* Closed unseen, the number reused, or other flags: it starts over. */
 		book_count(COUNTER_guard_drops, 1);
-		return -ESTALE;
+		return ENGINE_STALE;
 	}
 	why = policy_request(f, rq, &g);
-	if (why == REASON_NONE && !file_twin_ok(f))
-		why = REASON_no_descriptor;
 	if (why != REASON_NONE) {
 		r = run_plain(f, rq, g.flags, why);
 	} else if (!rq->positional) {
 		r = run_at_own_offset(f, rq, &g);
+		if (r == ENGINE_STALE)
+			return r;
 	} else {
 		why = make_plan(&p, f, rq, &g, rq->off);
 		r = why == REASON_NONE ? run_planned(f, rq, &p, rq->off) :

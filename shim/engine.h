@@ -27,12 +27,22 @@ struct request {
 ssize_t engine_kernel_call(const struct request *rq, int fd);
 
 /*
+ * Replaces the program's iovec by a copy, which the data it describes cannot
+ * overwrite: in few[PLAN_IOV], or in a chunk of the pool, *many, that the
+ * caller gives back. False: as below, or no chunk was free.
+ */
+bool engine_copy_iovec(struct request *rq, struct iovec *few, char **many);
+
+/*
  * Fills rq->len from the iovec. False when the kernel would not take the
  * iovec: the call then has to be made as it is, for its errno.
  */
 bool engine_measure(struct request *rq);
 
-/* Runs a request on a routed file; the result, or -errno. Books it. */
+/* No errno: the descriptor is not the file any more, nothing was done. */
+#define ENGINE_STALE (-5000)
+
+/* Runs a request on a routed file; the result, -errno or ENGINE_STALE. Books it. */
 ssize_t engine_run(struct file *f, const struct request *rq);
 
 #endif

@@ -1,6 +1,7 @@
 #include "entry.h"
 
-#include "locks.h"
+#include "own.h"
+#include "pool.h"
 #include "sys.h"
 
 #include <pthread.h>
@@ -16,7 +17,7 @@ bool way_adopt(struct way *w, int fd)
 			w->word = adopt(fd);
 		if (fdtab_tag(w->word) != FD_FILE)
 			break;
-		w->f = file_acquire(w->word);
+		w->f = file_enter(fd, w->word);
 		if (!w->f)	/* it went while we looked */
 			w->word = fdtab_get(fd);
 	}
@@ -39,6 +40,20 @@ bool way_find(struct way *w, int fd)
 	return false;
 }
 
+bool entry_make_room(int *round)
+{
+	uint64_t held;
+	bool any = false;
+
+	if ((errno != EMFILE && errno != ENFILE) || !state_ready())
+		return false;
+	held = state_hold();
+	while (!any && *round < 2)
+		any = (*round)++ == 0 ? file_give_up() : own_give_up();
+	state_free(held);
+	return any;
+}
+
 /* Routed until a moment ago, now it is not: the kernel answers, as it is. */
 static ssize_t run_unrouted(const struct way *w, const struct request *rq)
 {
@@ -50,25 +65,30 @@ static ssize_t run_unrouted(const struct way *w, const struct request *rq)
 ssize_t way_run(struct way *w, struct request *rq)
 {
 	const uint64_t held = w->held;
-	ssize_t r = -ESTALE;
+	struct iovec few[PLAN_IOV];
+	char *many = NULL;
+	ssize_t r = ENGINE_STALE;
 
-	if (!engine_measure(rq)) {
+	if (!engine_copy_iovec(rq, few, &many) || !engine_measure(rq)) {
 		r = engine_kernel_call(rq, rq->fd);
-		book_call(0, r);
+		rq->len = r > 0 ? (size_t)r : 0;
+		way_book(w, rq->op, rq->len, r);
 	} else {
 		for (int i = 0; i < TRIES && w->f; i++) {
 			r = engine_run(w->f, rq);
-			if (r != -ESTALE)
+			if (r != ENGINE_STALE)
 				break;
-			file_release(w->f);
+			file_leave(w->f);
 			file_drop(rq->fd);
 			way_adopt(w, rq->fd);
 		}
-		if (r == -ESTALE)
+		if (r == ENGINE_STALE)
 			r = run_unrouted(w, rq);
 	}
+	if (many)
+		pool_put(many);
 	if (w->f)
-		file_release(w->f);
+		file_leave(w->f);
 	state_free(held);
 	return entry_result(r);
 }
@@ -76,6 +96,7 @@ ssize_t way_run(struct way *w, struct request *rq)
 ssize_t way_book(const struct way *w, enum op op, size_t asked, ssize_t ret)
 {
 	enum reason why = fdtab_reason(w->word);
+	struct ledger_file *row = NULL;
 
 	if (__builtin_expect(state_vforked, 0))
 		return ret;
@@ -86,12 +107,16 @@ ssize_t way_book(const struct way *w, enum op op, size_t asked, ssize_t ret)
 		return ret;
 	}
 	book_call(asked, ret);
-	if (ret >= 0) {
-		if (fdtab_tag(w->word) != FD_PLAIN)
-			why = REASON_refused;
-		book_moved(book_row_at(fdtab_tag(w->word) == FD_PLAIN ? fdtab_row(w->word) : 0), op,
-			   ROUTE_cached, why, (size_t)ret);
-		book_kernel(op, (size_t)ret);
+	if (ret < 0)
+		return ret;
+	if (fdtab_tag(w->word) == FD_PLAIN) {
+		row = book_row_at(fdtab_row(w->word));
+	} else {	/* less than a block (way_in_short), or changed under our hands */
+		why = asked < PLAN_BLOCK && op == OP_WRITE ? REASON_edge : REASON_changing;
+		if (fdtab_tag(w->word) == FD_FILE)
+			row = adopt_row(file_peek(w->word));
 	}
+	book_moved(row, op, ROUTE_cached, why, (size_t)ret);
+	book_kernel(op, (size_t)ret);
 	return ret;
 }

@@ -32,10 +32,27 @@ bool way_adopt(struct way *w, int fd);
 /* Is a data call on fd to be routed? A cancellation point if so. */
 static inline bool way_in(struct way *w, int fd)
 {
+	const bool ready = state_ready();	/* first: in a fork child it changes the table */
+
 	w->word = fdtab_get(fd);
-	if (__builtin_expect(state_ready() && fdtab_tag(w->word) == FD_PLAIN, 1))
+	if (__builtin_expect(ready && fdtab_tag(w->word) == FD_PLAIN, 1))
 		return false;
 	return way_find(w, fd);
+}
+
+/*
+ * A write shorter than a block covers no whole one, whatever the file: it is
+ * an edge, and goes to the kernel as it is, without a guard. Rescued files
+ * excepted: there the kernel would refuse it.
+ */
+static inline bool way_in_write(struct way *w, int fd, size_t n)
+{
+	const bool ready = state_ready();
+
+	w->word = fdtab_get(fd);
+	if (n < PLAN_BLOCK && ready && fdtab_tag(w->word) == FD_FILE && !(w->word & FD_RESCUE))
+		return false;
+	return way_in(w, fd);
 }
 
 /* Runs the request, gives up w->f, sets errno. */
@@ -53,6 +70,17 @@ static inline long entry_result(long r)
 	}
 	return r;
 }
+
+/*
+ * The program was told EMFILE or ENFILE: gives up descriptors of ours. True
+ * if there were any, and the call is worth another try. More at each round.
+ */
+bool entry_make_room(int *round);
+
+/* Makes the call, and again while ours stand in its way. */
+#define ENTRY_WITH_ROOM(result, call)                                             \
+	for (int round_ = 0; ((result) = (call)) < 0 && entry_make_room(&round_);) \
+		;
 
 /* Both: the last words of a process, before it ends or becomes another program. */
 void entry_finish(enum ledger_state state);

@@ -68,10 +68,10 @@ static size_t step(struct copy *c, const struct end *in, const struct end *out, 
 }
 
 /* Copies what can be copied; the bytes, or 0 and *why. */
-static size_t copy(const struct end *in, const struct end *out, size_t len, bool from_device,
+static size_t copy(const struct end *in, const struct end *out, size_t len, bool is_sendfile,
 		   enum reason *why)
 {
-	struct copy c = { .in_fd = in->fd, .out_fd = out->fd, .from_device = from_device };
+	struct copy c = { .in_fd = in->fd, .out_fd = out->fd, .is_sendfile = is_sendfile };
 	struct way wi = { .f = NULL }, wo = { .f = NULL };
 	size_t done = 0, asked = len;
 	uint64_t held;
@@ -99,9 +99,9 @@ static size_t copy(const struct end *in, const struct end *out, size_t len, bool
 		held = state_hold();
 	}
 	if (wo.f)
-		file_release(wo.f);
+		file_leave(wo.f);
 	if (wi.f)
-		file_release(wi.f);
+		file_leave(wi.f);
 	state_free(held);
 	if (done > 0)
 		book_call(done, (ssize_t)done);
@@ -137,7 +137,7 @@ EXPORT ssize_t copy_file_range(int fd_in, off_t *at_in, int fd_out, off_t *at_ou
 	size_t n = 0;
 
 	pthread_testcancel();
-	if (flags == 0 && usable(at_in) && usable(at_out))
+	if (flags == 0 && state_ready() && usable(at_in) && usable(at_out))
 		n = copy(&in, &out, len, false, &why);
 	if (n > 0)
 		return (ssize_t)n;
@@ -150,7 +150,7 @@ EXPORT ssize_t sendfile(int fd_out, int fd_in, off_t *at_in, size_t len)
 	enum reason why = REASON_copy_other;
 	size_t n = 0;
 
-	if (usable(at_in))
+	if (state_ready() && usable(at_in))
 		n = copy(&in, &out, len, true, &why);
 	if (n > 0)
 		return (ssize_t)n;

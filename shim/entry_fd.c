@@ -51,14 +51,19 @@ EXPORT int close(int fd)
 	held = state_hold();
 	f = file_drop_begin(fd);
 	r = sys_close(fd);
-	file_drop_end(f);
+	file_drop_end(fd, f);
 	state_free(held);
 	return (int)entry_result(r);
 }
 
 EXPORT int dup(int fd)
 {
-	return not_yours(fd) ? -1 : fresh(real.dup(fd));
+	int r;
+
+	if (not_yours(fd))
+		return -1;
+	ENTRY_WITH_ROOM(r, real.dup(fd));
+	return fresh(r);
 }
 
 /* dup2, dup3: number to is about to become another descriptor. */
@@ -74,11 +79,13 @@ static int replace(int from, int to, int flags, bool three)
 		return three ? real.dup3(from, to, flags) : real.dup2(from, to);
 	book_count(COUNTER_descriptor_calls, 1);
 	held = state_hold();
+	gate_stop(&own_numbers);
 	if (fdtab_is_own(to))
 		file_evict(to);
 	f = file_drop_begin(to);
 	r = three ? real.dup3(from, to, flags) : real.dup2(from, to);
-	file_drop_end(f);
+	file_drop_end(to, f);
+	gate_go(&own_numbers);
 	state_free(held);
 	return r;
 }
@@ -93,6 +100,16 @@ EXPORT int dup3(int from, int to, int flags)
 	return replace(from, to, flags, true);
 }
 
+static void drop_range(unsigned first, unsigned last)
+{
+	for (unsigned tag = FD_PLAIN; tag <= FD_FILE; tag++)
+		for (int fd = (int)first; (fd = fdtab_next(fd, FDTAB_TAG, tag)) >= 0; fd++) {
+			if ((unsigned)fd > last)
+				break;
+			file_drop(fd);
+		}
+}
+
 /*
  * Drops what the table knows of the program's descriptors in [first, last],
  * which closes most of ours; then closes around those that remain.
@@ -101,6 +118,7 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
 	unsigned from = first;
 	uint64_t held;
+	long r = 0;
 
 	if (!state_ready() || ((unsigned)flags & CLOSE_RANGE_CLOEXEC) || first > last ||
 	    first > INT32_MAX) {
@@ -110,35 +128,25 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 	}
 	book_count(COUNTER_descriptor_calls, 1);
 	held = state_hold();
-	for (int fd = (int)first; (fd = fdtab_next(fd, FDTAB_TAG, FD_FILE)) >= 0; fd++) {
-		if ((unsigned)fd > last)
-			break;
-		file_drop(fd);
-	}
-	for (int fd = (int)first; (fd = fdtab_next(fd, FDTAB_TAG, FD_PLAIN)) >= 0; fd++) {
-		if ((unsigned)fd > last)
-			break;
-		file_drop(fd);
-	}
+	gate_stop(&own_numbers);
+	drop_range(first, last);
 	while (from <= last) {
 		int own = fdtab_next((int)from, FDTAB_TAG, FD_OWN);
 		unsigned to = own < 0 || (unsigned)own > last ? last : (unsigned)own - 1;
 
 		if (own < 0 || (unsigned)own != from) {
-			long r = sys_call(SYS_close_range, from, to, flags, 0, 0, 0);
-
-			if (r != 0) {
-				state_free(held);
-				return (int)entry_result(r);
-			}
+			r = sys_call(SYS_close_range, from, to, flags, 0, 0, 0);
+			if (r != 0)
+				break;
 		}
 		if (own < 0 || (unsigned)own >= last)
 			break;
 		from = (unsigned)own + 1;
 	}
 	locks_unpark();
+	gate_go(&own_numbers);
 	state_free(held);
-	return 0;
+	return (int)entry_result(r);
 }
 
 EXPORT void closefrom(int low)
@@ -148,52 +156,54 @@ EXPORT void closefrom(int low)
 }
 
 /*
- * Around the taking of a POSIX lock. Before the first one on a descriptor its
- * file is adopted: afterwards the shim could no longer close the low number
- * that it opens. The end also runs when the thread is cancelled while it waits.
+ * A POSIX lock, asked for without waiting. Before the first one on a
+ * descriptor its file is adopted: afterwards the shim could no longer close
+ * the low number that it opens. The gate keeps our closes away meanwhile.
  */
-struct taking {
-	int fd;
-	uint64_t ino;
-};
-
-static bool taking_begin(struct taking *t, int fd)
+static int try_lock(int fd, const struct flock *fl, int lockf_cmd, off_t len)
 {
 	struct stat st;
+	uint64_t held, word;
 	struct way w;
-	uint64_t held;
+	int r;
 
-	if (!state_ready() || sys_fstat(fd, &st) != 0)
-		return false;
-	t->fd = fd;
-	t->ino = st.st_ino;
+	if (sys_fstat(fd, &st) != 0)
+		return fl ? real.fcntl(fd, F_SETLK, fl) : real.lockf(fd, lockf_cmd, len);
 	held = state_hold();
 	if (way_adopt(&w, fd))
-		file_release(w.f);
-	locks_take_begin(t->ino);
+		file_leave(w.f);
+	locks_take_begin(st.st_ino);
+	r = fl ? real.fcntl(fd, F_SETLK, fl) : real.lockf(fd, lockf_cmd, len);
+	locks_take_end(st.st_ino);
+	/* Left alone because of its locks: it may be adopted now. */
+	word = fdtab_get(fd);
+	if (fdtab_tag(word) == FD_PLAIN && fdtab_reason(word) == REASON_locked)
+		fdtab_replace(fd, word, 0);
+	locks_unpark();
 	state_free(held);
-	return true;
+	return r;
 }
 
-static void taking_end(void *arg)
+/*
+ * One that waits is asked for again once it was granted, for a close of ours
+ * may have dropped it the moment it came: so the wait holds nothing, and may
+ * be cancelled or jumped out of.
+ */
+static int wait_lock(int fd, const struct flock *fl, off_t len)
 {
-	const struct taking *t = arg;
-	uint64_t word = fdtab_get(t->fd);
+	int r;
 
-	locks_take_end(t->ino);
-	/* Left alone because of its locks: it may be adopted now. */
-	if (fdtab_tag(word) == FD_PLAIN && fdtab_reason(word) == REASON_locked)
-		fdtab_replace(t->fd, word, 0);
-	if (locks_parked() && state_ready()) {
-		uint64_t held = state_hold();
-
-		locks_unpark();
-		state_free(held);
-	}
+	do {
+		r = fl ? try_lock(fd, fl, 0, 0) : try_lock(fd, NULL, F_TLOCK, len);
+		if (r == 0 || (errno != EAGAIN && errno != EACCES))
+			return r;
+		r = fl ? real.fcntl(fd, F_SETLKW, fl) : real.lockf(fd, F_LOCK, len);
+	} while (r == 0);
+	return r;
 }
 
 /* F_DUPFD from number min on: ours step aside if the next free one is behind them. */
-static void make_room(int min)
+static void step_aside(int min)
 {
 	int own = fdtab_next(min, FDTAB_TAG, FD_OWN);
 
@@ -210,7 +220,6 @@ static void make_room(int min)
 
 EXPORT int fcntl(int fd, int cmd, ...)
 {
-	struct taking t;
 	va_list ap;
 	void *arg;
 	int r;
@@ -221,30 +230,30 @@ EXPORT int fcntl(int fd, int cmd, ...)
 	if (not_yours(fd))
 		return -1;
 	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC) {
-		make_room((int)(intptr_t)arg);
-		return fresh(real.fcntl(fd, cmd, arg));
+		step_aside((int)(intptr_t)arg);
+		ENTRY_WITH_ROOM(r, real.fcntl(fd, cmd, arg));
+		return fresh(r);
 	}
-	if ((cmd != F_SETLK && cmd != F_SETLKW) || !taking_begin(&t, fd))
+	if ((cmd != F_SETLK && cmd != F_SETLKW) || !arg || !state_ready())
 		return real.fcntl(fd, cmd, arg);
-	pthread_cleanup_push(taking_end, &t);
-	r = real.fcntl(fd, cmd, arg);
-	pthread_cleanup_pop(1);
-	return r;
+	if (cmd == F_SETLK)
+		return try_lock(fd, arg, 0, 0);
+	pthread_testcancel();
+	return wait_lock(fd, arg, 0);
 }
 
 EXPORT int lockf(int fd, int cmd, off_t len)
 {
-	struct taking t;
-	int r;
-
 	if (not_yours(fd))
 		return -1;
-	if (!taking_begin(&t, fd))
+	if (!state_ready())
 		return real.lockf(fd, cmd, len);
-	pthread_cleanup_push(taking_end, &t);
-	r = real.lockf(fd, cmd, len);
-	pthread_cleanup_pop(1);
-	return r;
+	if (cmd == F_TLOCK || cmd == F_ULOCK)
+		return try_lock(fd, NULL, cmd, len);
+	if (cmd != F_LOCK)
+		return real.lockf(fd, cmd, len);
+	pthread_testcancel();
+	return wait_lock(fd, NULL, len);
 }
 
 /*

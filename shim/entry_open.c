@@ -42,33 +42,46 @@ static bool takes_mode(int flags)
 EXPORT int open(const char *path, int flags, ...)
 {
 	mode_t mode = 0;
+	int fd;
 
 	MODE_OF(flags, mode);
-	return opened(real.open(path, flags, mode));
+	ENTRY_WITH_ROOM(fd, real.open(path, flags, mode));
+	return opened(fd);
 }
 
 EXPORT int openat(int dir, const char *path, int flags, ...)
 {
 	mode_t mode = 0;
+	int fd;
 
 	MODE_OF(flags, mode);
-	return opened(real.openat(dir, path, flags, mode));
+	ENTRY_WITH_ROOM(fd, real.openat(dir, path, flags, mode));
+	return opened(fd);
 }
 
 EXPORT int creat(const char *path, mode_t mode)
 {
-	return opened(real.creat(path, mode));
+	int fd;
+
+	ENTRY_WITH_ROOM(fd, real.creat(path, mode));
+	return opened(fd);
 }
 
 /* Fortified: no mode; glibc's own stops a program that forgot one. */
 EXPORT int __open_2(const char *path, int flags)
 {
-	return opened(real.__open_2(path, flags));
+	int fd;
+
+	ENTRY_WITH_ROOM(fd, real.__open_2(path, flags));
+	return opened(fd);
 }
 
 EXPORT int __openat_2(int dir, const char *path, int flags)
 {
-	return opened(real.__openat_2(dir, path, flags));
+	int fd;
+
+	ENTRY_WITH_ROOM(fd, real.__openat_2(dir, path, flags));
+	return opened(fd);
 }
 
 #define TWIN_open(name, of) TWIN_ALIAS(name, of)

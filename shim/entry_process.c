@@ -153,23 +153,25 @@ EXPORT void quick_exit(int status)
 }
 
 /* seccomp: one unexpected system call may kill; so from here on there is none of ours. */
-static void seccomp_begin(void)
+static bool seccomp_begin(void)
 {
 	uint64_t held;
 
 	if (!state_ready())
-		return;
+		return false;
 	held = state_hold();
 	book_witness(LEDGER_RUNNING);
 	for (int fd = 0; (fd = fdtab_next(fd, FDTAB_TAG, FD_FILE)) >= 0; fd++)
 		file_drop(fd);
 	state_free(held);
 	state_switch(false);
+	return true;
 }
 
-static long seccomp_end(long r)
+/* On again if it failed; not if an earlier filter had switched us off. */
+static long seccomp_end(bool begun, long r)
 {
-	if (r < 0)
+	if (begun && r < 0)
 		state_switch(true);
 	return r;
 }
@@ -178,6 +180,7 @@ EXPORT int prctl(int option, ...)
 {
 	va_list ap;
 	unsigned long a[4];
+	bool begun;
 
 	va_start(ap, option);
 	for (int i = 0; i < 4; i++)
@@ -185,8 +188,8 @@ EXPORT int prctl(int option, ...)
 	va_end(ap);
 	if (option != PR_SET_SECCOMP)
 		return real.prctl(option, a[0], a[1], a[2], a[3]);
-	seccomp_begin();
-	return (int)seccomp_end(real.prctl(option, a[0], a[1], a[2], a[3]));
+	begun = seccomp_begin();
+	return (int)seccomp_end(begun, real.prctl(option, a[0], a[1], a[2], a[3]));
 }
 
 /* Raw calls go through, but for those that change the table or start seccomp. */
@@ -194,12 +197,21 @@ EXPORT long syscall(long nr, ...)
 {
 	va_list ap;
 	long a[6];
+	bool begun;
 
 	va_start(ap, nr);
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(ap, long);
 	va_end(ap);
 	switch (nr) {
+	case SYS_dup:
+		return dup((int)a[0]);
+	case SYS_fcntl:
+		return fcntl((int)a[0], (int)a[1], a[2]);
+	case SYS_prctl:
+		return prctl((int)a[0], a[1], a[2], a[3], a[4]);
+	case SYS_execve:
+		return execve((const char *)a[0], (char *const *)a[1], (char *const *)a[2]);
 	case SYS_close:
 		return close((int)a[0]);
 	case SYS_close_range:
@@ -213,8 +225,8 @@ EXPORT long syscall(long nr, ...)
 	case SYS_seccomp:
 		if (a[0] != SECCOMP_SET_MODE_STRICT && a[0] != SECCOMP_SET_MODE_FILTER)
 			break;
-		seccomp_begin();
-		return seccomp_end(real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]));
+		begun = seccomp_begin();
+		return seccomp_end(begun, real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]));
 	default:
 		break;
 	}

@@ -10,38 +10,44 @@
  * to be closed before the program goes on (a write descriptor of ours would
  * make execve say ETXTBSY).
  */
-__attribute__((noinline)) static struct file *stream_begin(FILE *s)
+struct stream {
+	int fd;
+	struct file *f;
+};
+
+static struct stream stream_begin(FILE *s)
 {
-	struct file *f = NULL;
+	struct stream c = { -1, NULL };
 
 	if (s && state_ready()) {
 		uint64_t held = state_hold();
 
-		f = file_drop_begin(fileno_unlocked(s));
+		c.fd = fileno_unlocked(s);
+		c.f = file_drop_begin(c.fd);
 		state_free(held);
 	}
-	return f;
+	return c;
 }
 
 /* Also when the thread is cancelled while libc flushes. */
 static void stream_end(void *arg)
 {
-	struct file *f = arg;
+	const struct stream *c = arg;
 
-	if (f || (locks_parked() && state_ready())) {
+	if (c->fd >= 0) {
 		uint64_t held = state_hold();
 
-		file_drop_end(f);
+		file_drop_end(c->fd, c->f);
 		state_free(held);
 	}
 }
 
 EXPORT int fclose(FILE *s)
 {
-	struct file *f = stream_begin(s);
+	struct stream c = stream_begin(s);
 	int r;
 
-	pthread_cleanup_push(stream_end, f);
+	pthread_cleanup_push(stream_end, &c);
 	r = real.fclose(s);
 	pthread_cleanup_pop(1);
 	return r;
@@ -75,10 +81,10 @@ EXPORT FILE *fdopen(int fd, const char *mode)
 
 EXPORT FILE *freopen(const char *path, const char *mode, FILE *s)
 {
-	struct file *f = stream_begin(s);
+	struct stream c = stream_begin(s);
 	FILE *r;
 
-	pthread_cleanup_push(stream_end, f);
+	pthread_cleanup_push(stream_end, &c);
 	r = real.freopen(path, mode, s);
 	pthread_cleanup_pop(1);
 	return r;

@@ -22,6 +22,7 @@ enum { FD_UNKNOWN = 0, FD_PLAIN = 1, FD_FILE = 2, FD_OWN = 3 };
 #define FDTAB_PAGE	512			/* words */
 #define FDTAB_PAGES	2048			/* so descriptors up to 1,048,575 */
 #define FDTAB_NO_SLOT	0xffffffu
+#define FDTAB_TAG	3ull			/* a mask: fdtab_next(fd, FDTAB_TAG, FD_OWN) */
 
 extern uint64_t *fdtab_pages[FDTAB_PAGES];
 
@@ -45,9 +46,12 @@ static inline unsigned fdtab_row(uint64_t word)
 	return (unsigned)(word >> 32);
 }
 
-static inline uint64_t fdtab_file(unsigned slot, uint32_t generation)
+#define FD_RESCUE 4u	/* in an FD_FILE word: the program's descriptor is O_DIRECT */
+
+static inline uint64_t fdtab_file(unsigned slot, uint32_t generation, bool rescue)
 {
-	return FD_FILE | (uint64_t)slot << 8 | (uint64_t)generation << 32;
+	return FD_FILE | (rescue ? FD_RESCUE : 0) | (uint64_t)slot << 8 |
+	       (uint64_t)generation << 32;
 }
 
 static inline unsigned fdtab_slot(uint64_t word)
@@ -63,7 +67,7 @@ static inline uint32_t fdtab_generation(uint64_t word)
 /* The word of a descriptor of the shim that serves a file's word; 0: serves none. */
 static inline uint64_t fdtab_own(uint64_t word)
 {
-	return word ? (word & ~3ull) | FD_OWN : FD_OWN | (uint64_t)FDTAB_NO_SLOT << 8;
+	return word ? (word & ~7ull) | FD_OWN : FD_OWN | (uint64_t)FDTAB_NO_SLOT << 8;
 }
 
 /* Out of range counts as plain: such descriptors are never routed. */
@@ -82,6 +86,19 @@ static inline bool fdtab_is_own(int fd)
 	return fdtab_tag(fdtab_get(fd)) == FD_OWN;
 }
 
+#define FD_PARKED 4u	/* in an FD_OWN word: open only for the sake of POSIX locks */
+
+/* A parked descriptor; of the inode number the low 32 bits are kept. */
+static inline uint64_t fdtab_parked(uint64_t ino)
+{
+	return FD_OWN | FD_PARKED | (uint64_t)FDTAB_NO_SLOT << 8 | ino << 32;
+}
+
+static inline bool fdtab_is_parked(uint64_t word)
+{
+	return (word & (FDTAB_TAG | FD_PARKED)) == (FD_OWN | FD_PARKED);
+}
+
 /* What was there before. */
 uint64_t fdtab_set(int fd, uint64_t word);
 
@@ -93,6 +110,5 @@ void fdtab_map(uint64_t (*each)(int fd, uint64_t word, void *arg), void *arg);
 
 /* The lowest descriptor >= fd whose word, masked, is value; or -1. */
 int fdtab_next(int fd, uint64_t mask, uint64_t value);
-#define FDTAB_TAG 3ull		/* a mask: fdtab_next(fd, FDTAB_TAG, FD_OWN) */
 
 #endif

@@ -2,12 +2,13 @@
 
 #include "book.h"
 #include "locks.h"
-#include "mapped.h"
 #include "own.h"
 #include "state.h"
 
 static struct file files[FILE_SLOTS];
 static uint32_t files_high;	/* slots ever used: where scans stop */
+
+#define CHANGING fdtab_plain(REASON_changing, 0)
 
 static unsigned slot_of(const struct file *f)
 {
@@ -16,7 +17,7 @@ static unsigned slot_of(const struct file *f)
 
 uint64_t file_word(const struct file *f)
 {
-	return fdtab_file(slot_of(f), f->generation);
+	return fdtab_file(slot_of(f), f->generation, f->rescue);
 }
 
 struct file *file_new(void)
@@ -35,12 +36,17 @@ struct file *file_new(void)
 						    __ATOMIC_RELAXED))
 			;
 		f->twin = -1;
-		f->mapped = f->learned = f->direct_writes = f->row_epoch = 0;
+		f->users = f->mapped = f->learned = f->direct_writes = f->row_epoch = 0;
 		f->row = NULL;
 		f->generation++;
 		return f;
 	}
 	return NULL;
+}
+
+struct file *file_peek(uint64_t word)
+{
+	return &files[fdtab_slot(word) % FILE_SLOTS];
 }
 
 /* The last reference is gone: the second descriptor goes, or is parked. */
@@ -88,6 +94,26 @@ struct file *file_acquire(uint64_t word)
 	return f;
 }
 
+struct file *file_enter(int fd, uint64_t word)
+{
+	struct file *f = file_acquire(word);
+
+	if (!f)
+		return NULL;
+	/* Counted, then the table looked at again: file_drop_begin does it the other way round. */
+	__atomic_fetch_add(&f->users, 1, __ATOMIC_SEQ_CST);
+	if (fdtab_get(fd) == word)
+		return f;
+	file_leave(f);
+	return NULL;
+}
+
+void file_leave(struct file *f)
+{
+	__atomic_fetch_sub(&f->users, 1, __ATOMIC_SEQ_CST);
+	file_release(f);
+}
+
 void file_release(struct file *f)
 {
 	if (__atomic_fetch_sub(&f->refs, 1, __ATOMIC_ACQ_REL) == 1)
@@ -132,10 +158,10 @@ void file_stop_direct_writes(uint64_t dev, uint64_t ino)
 	while ((f = next_of(dev, ino, &at))) {
 		__atomic_store_n(&f->mapped, 1, __ATOMIC_SEQ_CST);
 		/*
-		 * Not from a signal handler that interrupted the very write; and
-		 * not for ever, should a thread have been lost inside one.
+		 * Not from inside that very write; and not for ever (a minute),
+		 * should a thread have been lost in one.
 		 */
-		for (int i = 0; i < 40000 && state_quiet == 0; i++) {
+		for (int i = 0; i < 1200000 && state_quiet == 0; i++) {
 			if (__atomic_load_n(&f->direct_writes, __ATOMIC_SEQ_CST) == 0)
 				break;
 			sys_nanosleep(50000);
@@ -146,18 +172,29 @@ void file_stop_direct_writes(uint64_t dev, uint64_t ino)
 
 struct file *file_drop_begin(int fd)
 {
-	uint64_t word = fdtab_get(fd);
+	uint64_t word;
+	struct file *f;
 
-	if (word == 0 || fdtab_tag(word) == FD_OWN || !state_owner())
+	if (!state_owner())
 		return NULL;
-	if (!fdtab_replace(fd, word, 0) || fdtab_tag(word) != FD_FILE)
+	/* Also where nothing is known: nothing must be adopted meanwhile. */
+	word = fdtab_set(fd, CHANGING);
+	if (fdtab_tag(word) != FD_FILE)
 		return NULL;
-	/* The table's reference is now the caller's. */
-	return &files[fdtab_slot(word)];
+	/*
+	 * Requests under way use the number: half of one must not reach
+	 * another file. They end by themselves; the bound is for one that was
+	 * lost. New ones see CHANGING and go to the kernel in one call.
+	 */
+	f = &files[fdtab_slot(word)];
+	for (int i = 0; i < 200000 && __atomic_load_n(&f->users, __ATOMIC_SEQ_CST) > 0; i++)
+		sys_nanosleep(50000);
+	return f;	/* the table's reference is now the caller's */
 }
 
-void file_drop_end(struct file *f)
+void file_drop_end(int fd, struct file *f)
 {
+	fdtab_replace(fd, CHANGING, 0);
 	if (f)
 		file_release(f);
 	locks_unpark();
@@ -165,7 +202,21 @@ void file_drop_end(struct file *f)
 
 void file_drop(int fd)
 {
-	file_drop_end(file_drop_begin(fd));
+	uint64_t word = fdtab_get(fd);
+
+	if (word == CHANGING)	/* not ours to end */
+		return;
+	if (fdtab_tag(word) == FD_PLAIN)
+		fdtab_replace(fd, word, 0);
+	else if (fdtab_tag(word) == FD_FILE && state_owner() && fdtab_replace(fd, word, 0))
+		file_release(&files[fdtab_slot(word)]);
+	locks_unpark();
+}
+
+/* The file that a descriptor of ours serves. */
+static struct file *acquire_owner(uint64_t word)
+{
+	return file_acquire((word & ~7ull) | FD_FILE);
 }
 
 void file_fresh(int fd)
@@ -180,7 +231,9 @@ void file_fresh(int fd)
 	}
 	if (!state_owner() || !fdtab_replace(fd, word, 0))
 		return;
-	f = file_acquire((word & ~3ull) | FD_FILE);
+	if (fdtab_is_parked(word))
+		locks_unparked();
+	f = acquire_owner(word);
 	if (f) {
 		if (f->twin == fd)
 			f->twin = -1;
@@ -195,19 +248,36 @@ void file_evict(int fd)
 
 	if (fdtab_tag(word) != FD_OWN || !state_owner())
 		return;
-	names = (word & ~3ull) | FD_FILE;
-	f = file_acquire(names);
+	if (fdtab_is_parked(word) && fdtab_replace(fd, word, fdtab_own(0)))
+		locks_unparked();
+	f = acquire_owner(word);
 	if (!f) {	/* /proc, the ledger's folder, something parked */
 		own_move(fd);
 		return;
 	}
+	names = file_word(f);
 	for (int n = 0; (n = fdtab_next(n, ~0ull, names)) >= 0; n++)
 		if (fdtab_replace(n, names, 0))
 			file_release(f);
 	/* Ours is the last but for requests under way: wait for those, bounded. */
 	for (int i = 0; i < 20000 && __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) > 1; i++)
 		sys_nanosleep(50000);
+	if (__atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) > 1) {	/* one was lost */
+		f->twin = -1;
+		own_close(fd);
+	}
 	file_release(f);
+}
+
+bool file_give_up(void)
+{
+	bool any = false;
+
+	for (int fd = 0; (fd = fdtab_next(fd, FDTAB_TAG, FD_FILE)) >= 0; fd++) {
+		file_drop(fd);
+		any = true;
+	}
+	return any;
 }
 
 void file_hold_locked(bool on)
@@ -217,10 +287,11 @@ void file_hold_locked(bool on)
 
 		if (!reference(f))
 			continue;
-		if (f->twin >= 0 && locks_held(f->twin))
+		if (f->twin >= 0 && locks_held(f->twin, f->ino))
 			sys_fcntl(f->twin, F_SETFD, on ? 0 : FD_CLOEXEC);
 		file_release(f);
 	}
+	locks_hold_parked(on);
 }
 
 static uint64_t recount(int fd, uint64_t word, void *arg)
@@ -238,6 +309,7 @@ void file_forked(void)
 {
 	for (unsigned i = 0; i < files_high; i++) {
 		files[i].refs = 0;
+		files[i].users = 0;
 		files[i].direct_writes = 0;
 	}
 	fdtab_map(recount, NULL);
@@ -251,8 +323,8 @@ void file_forked(void)
 
 bool file_twin_ok(const struct file *f)
 {
-	struct stat st;
+	struct sys_identity id;
 
-	return f->twin >= 0 && sys_fstat(f->twin, &st) == 0 && st.st_ino == f->ino &&
-	       st.st_dev == f->dev;
+	return f->twin >= 0 && sys_identify(f->twin, &id) == 0 && id.ino == f->ino &&
+	       id.dev == f->dev;
 }

@@ -17,6 +17,7 @@
 
 struct file {
 	uint32_t refs;		/* 0: free, or being retired */
+	uint32_t users;		/* requests under way, among refs */
 	uint32_t claimed;
 	uint32_t generation;
 	int twin;		/* the shim's descriptor; -1: lost to an unseen close */
@@ -33,7 +34,7 @@ struct file {
 };
 
 /* The flags of the program's descriptor that have to be as they were. */
-#define FILE_FLAGS (O_ACCMODE | O_DIRECT | O_PATH | O_SYNC | O_DSYNC)
+#define FILE_FLAGS (O_ACCMODE | O_DIRECT | O_PATH | O_SYNC | O_DSYNC | O_NOATIME)
 /* And where the twin is the cached one, which appends for the program: */
 #define FILE_FLAGS_RESCUE (FILE_FLAGS | O_APPEND)
 
@@ -44,6 +45,13 @@ struct file *file_new(void);
 struct file *file_acquire(uint64_t word);
 void file_release(struct file *f);
 
+/* The same for a request on descriptor fd, whose word that is: it ends with file_leave. */
+struct file *file_enter(int fd, uint64_t word);
+void file_leave(struct file *f);
+
+/* Not referenced: for what may be looked up a moment too late (a row). */
+struct file *file_peek(uint64_t word);
+
 uint64_t file_word(const struct file *f);
 
 /* A live slot of the same inode, kind and flags, referenced, or NULL. */
@@ -53,12 +61,14 @@ struct file *file_find(uint64_t dev, uint64_t ino, uint32_t flags, bool rescue);
 void file_stop_direct_writes(uint64_t dev, uint64_t ino);
 
 /*
- * Takes the word off descriptor fd, which is about to be closed or replaced
- * or was found to be another file. file_drop_end, after that close, gives up
- * the reference (and maybe the twin).
+ * Takes the word off descriptor fd, which is about to be closed or replaced;
+ * waits for requests under way on its file. file_drop_end, after that close,
+ * gives up the reference (and maybe the twin).
  */
 struct file *file_drop_begin(int fd);
-void file_drop_end(struct file *f);
+void file_drop_end(int fd, struct file *f);
+
+/* The same for a descriptor that was found to be another file. */
 void file_drop(int fd);
 
 /*
@@ -69,6 +79,9 @@ void file_fresh(int fd);
 
 /* The program wants number fd, which is ours: makes room. */
 void file_evict(int fd);
+
+/* No number is left for the program: all second descriptors go. False: there were none. */
+bool file_give_up(void);
 
 /* exec: keeps twins of inodes with POSIX locks open across it (on), or not. */
 void file_hold_locked(bool on);

@@ -5,6 +5,7 @@
 #include "sys.h"
 #include "text.h"
 
+#include <signal.h>
 #include <string.h>
 
 /* A buffer of text; what does not fit is left out. */
@@ -27,11 +28,22 @@ static void put_number(struct text *t, uint64_t x)
 	put(t, digits);
 }
 
+/* Signals are held: ours is pending, and must not be the program's end. */
+static void take_sigpipe(void)
+{
+	const uint64_t mask = 1ull << (SIGPIPE - 1);
+	const struct timespec now = { 0, 0 };
+
+	sys_call(SYS_rt_sigtimedwait, sys_ptr(&mask), 0, sys_ptr(&now), sizeof(mask), 0, 0);
+}
+
 static void flush(struct text *t, int fd)
 {
 	for (size_t at = 0; at < t->n;) {
 		ssize_t w = sys_write(fd, t->s + at, t->n - at);
 
+		if (w == -EPIPE)
+			take_sigpipe();
 		if (w <= 0)
 			break;
 		book_kernel(OP_WRITE, (size_t)w);
@@ -91,6 +103,17 @@ static int open_log(const char *where)
 			  0666);
 }
 
+/* Past RLIMIT_FSIZE a write would be the program's death. */
+static bool fits(int fd)
+{
+	struct rlimit r;
+	struct stat st;
+
+	if (sys_fstat(fd, &st) != 0 || sys_getrlimit(RLIMIT_FSIZE, &r) != 0)
+		return false;
+	return !S_ISREG(st.st_mode) || r.rlim_cur >= (uint64_t)st.st_size + (16 << 10);
+}
+
 void log_report(const char *where)
 {
 	static const char *const routes[] = {
@@ -110,6 +133,11 @@ void log_report(const char *where)
 
 	if (fd < 0)
 		return;
+	if (!fits(fd)) {
+		if (!shared)
+			sys_close(fd);
+		return;
+	}
 	put(&t, "dioshim: process ");
 	put_number(&t, l->pid);
 	put(&t, ": ");

@@ -7,6 +7,7 @@
 int own_proc = -1;
 int own_dir = -1;
 int own_stderr = -1;
+struct gate own_numbers;
 
 /*
  * High enough that programs do not get there, low enough that the kernel's
@@ -29,7 +30,7 @@ int own_raise(int fd, uint64_t word)
 {
 	int high = sys_fcntl(fd, F_DUPFD_CLOEXEC, floor_number());
 
-	sys_close(fd);
+	own_close(fd);
 	if (high >= 0)
 		fdtab_set(high, fdtab_own(word));
 	return high;
@@ -41,17 +42,31 @@ void own_close(int fd)
 	sys_close(fd);
 }
 
+bool own_give_up(void)
+{
+	int *const known[] = { &own_proc, &own_dir, &own_stderr };
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (*known[i] < 0)
+			continue;
+		own_close(*known[i]);
+		*known[i] = -1;
+		any = true;
+	}
+	return any;
+}
+
+void own_forked(void)
+{
+	for (int fd = 0; (fd = fdtab_next(fd, ~0ull, fdtab_own(0))) >= 0; fd++)
+		if (fd != own_proc && fd != own_dir && fd != own_stderr)
+			own_close(fd);
+}
+
 int own_open_proc(const char *name, int flags)
 {
-	char path[64] = "self/";
-	size_t n = 5;
-
-	while (*name && n < sizeof(path) - 1)
-		path[n++] = *name++;
-	path[n] = '\0';
-	if (own_proc < 0)
-		return -ENOENT;
-	return sys_openat(own_proc, path, flags | O_CLOEXEC, 0);
+	return own_proc < 0 ? -ENOENT : sys_openat(own_proc, name, flags | O_CLOEXEC, 0);
 }
 
 void own_move(int fd)

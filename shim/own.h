@@ -5,7 +5,17 @@
 #ifndef DIOSHIM_OWN_H
 #define DIOSHIM_OWN_H
 
+#include "gate.h"
+
+#include <stdbool.h>
 #include <stdint.h>
+
+/*
+ * A descriptor that is opened has a low number until it is raised or closed.
+ * Meanwhile no other thread of the program may dup2 onto that number, or
+ * close a range of them: the gate own_numbers is between the two.
+ */
+extern struct gate own_numbers;
 
 /* Opened once, early (a later chroot has no /proc); -1 where refused. */
 extern int own_proc;	/* O_PATH of /proc */
@@ -24,9 +34,15 @@ void own_close(int fd);
 /* To another number: the program wants this one. */
 void own_move(int fd);
 
-/* Opens "self/NAME" of /proc. A descriptor at a low number, or -errno. */
+/* Opens NAME of /proc, close-on-exec. A descriptor at a low number, or -errno. */
 int own_open_proc(const char *name, int flags);
 
+/* No number is left for the program: ours go too. False: there were none. */
+bool own_give_up(void);
+
 void own_start(void);
+
+/* In a fork child: low descriptors that another thread was about to raise. */
+void own_forked(void);
 
 #endif

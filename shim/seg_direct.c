@@ -12,14 +12,18 @@ static uint32_t cachestat_missing;	/* ENOSYS (before Linux 6.5), or a filter's E
 static bool resident(int fd, uint64_t off, size_t len, uint64_t *dirty)
 {
 	struct sys_cachestat cs = { 0 };
+	int r;
 
 	*dirty = 0;
 	if (__atomic_load_n(&cachestat_missing, __ATOMIC_RELAXED))
 		return false;
-	if (sys_cachestat_of(fd, off, len, &cs) != 0) {
+	r = sys_cachestat_of(fd, off, len, &cs);
+	if (r == -ENOSYS || r == -EPERM) {
 		__atomic_store_n(&cachestat_missing, 1, __ATOMIC_RELAXED);
 		return false;
 	}
+	if (r != 0)
+		return true;	/* not known: as if it were */
 	*dirty = cs.dirty + cs.writeback;
 	return cs.cache > 0;
 }
@@ -28,14 +32,18 @@ static bool resident(int fd, uint64_t off, size_t len, uint64_t *dirty)
  * Is the range free of pages that somebody may have mapped? What is merely
  * cached is dropped, what is merely dirty is written first.
  */
-static bool range_clear(int fd, uint64_t off, size_t len)
+static bool range_clear(int fd, int twin, uint64_t off, size_t len)
 {
 	uint64_t dirty;
 
 	if (!resident(fd, off, len, &dirty))
 		return true;
 	if (dirty > 0)
-		sys_sync_range(fd, (int64_t)off, (int64_t)len,
+		/*
+		 * On a descriptor of ours: whoever waits for a write-back is
+		 * told of its errors, once; fsync has to tell the program.
+		 */
+		sys_sync_range(twin, (int64_t)off, (int64_t)len,
 			       SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
 				       SYNC_FILE_RANGE_WAIT_AFTER);
 	sys_fadvise(fd, (int64_t)off, (int64_t)len, POSIX_FADV_DONTNEED);
@@ -54,7 +62,7 @@ size_t seg_guarded_write(struct file *f, int direct, int cached, const struct io
 		*why = REASON_mapped;
 		goto out;
 	}
-	if (!range_clear(cached, off, len)) {
+	if (!range_clear(cached, f->twin, off, len)) {
 		*why = REASON_dirty;
 		goto out;
 	}

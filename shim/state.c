@@ -64,9 +64,26 @@ static void configure(void)
 	pool_configure(state_config.pool, state_config.chunk);
 }
 
-static void forked_again(void)
+/*
+ * Around fork(): no descriptor of ours is on its way to a high number. The
+ * child starts over at once, also where its memory was not wiped. Other ways
+ * to fork are found out by the fence, at the child's first call.
+ */
+static void before_fork(void)
 {
-	state_fence.state = STATE_COLD;
+	gate_stop(&own_numbers);
+}
+
+static void after_fork(void)
+{
+	gate_go(&own_numbers);
+}
+
+static void in_child(void)
+{
+	if (state_fence.state == STATE_READY)
+		state_fence.state = STATE_COLD;
+	state_ready();
 }
 
 static void at_exit(int status, void *arg)
@@ -85,9 +102,8 @@ static void first_start(void)
 {
 	real_resolve();
 	configure();
-	/* Linux 4.14; before that, and where it is refused, fork() is told of. */
-	if (sys_madvise(&fence, sizeof(fence), MADV_WIPEONFORK) != 0)
-		pthread_atfork(NULL, NULL, forked_again);
+	sys_madvise(&fence, sizeof(fence), MADV_WIPEONFORK);	/* Linux 4.14 */
+	pthread_atfork(before_fork, after_fork, in_child);
 	own_start();
 	book_start();
 	/* on_exit, not a destructor: it runs behind those of all libraries. */
@@ -99,6 +115,8 @@ static void child_start(void)
 {
 	ahead_forget();
 	locks_forked();
+	own_numbers = (struct gate){ 0, 0 };
+	own_forked();
 	pool_forget();
 	book_forked();
 	file_forked();

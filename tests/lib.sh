@@ -202,10 +202,9 @@ age() {	# FOLDER
 	find "$1" -exec touch -h -d '2020-01-02 03:04:05.678901234' {} +
 }
 
-# Everything on disk and out of the page cache.
+# Everything on disk: what is dirty in the page cache is not written directly.
 settle() {	# FOLDER
-	find "$1" -type f -size +0 -exec sync -d {} + \
-		-exec sh -c 'for f; do dd if="$f" iflag=nocache count=0 status=none; done' sh {} +
+	find "$1" -type f -size +0 -exec sync -d {} +
 }
 
 # ---- the shim --------------------------------------------------------------
@@ -308,12 +307,12 @@ fresh_work() {
 	else
 		cp -a "$SCRATCH/input" "$SCRATCH/work"
 	fi
-	[ -z "${SETTLE:-}" ] || settle "$SCRATCH/work"
 }
 
 run_once() {	# plain|shim
 	local here=$PWD
 	fresh_work
+	[ -z "${SETTLE:-}" ] || [ "$1" = plain ] || settle "$SCRATCH/work"
 	rm -rf "$SCRATCH/$1"
 	cd "$SCRATCH/work" || exit
 	"$1" "${OPTIONS[@]}" -- "${COMMAND[@]}" >"$SCRATCH/$1.out" 2>"$SCRATCH/$1.err"
@@ -372,7 +371,8 @@ strace_direct() {	# NAME [OPTIONS] -- CMD...
 		skip "$name: direct I/O seen by strace" "strace cannot trace here"
 		return
 	fi
-	SETTLE=1 fresh_work
+	fresh_work
+	settle "$SCRATCH/work"
 	(cd "$SCRATCH/work" && timeout -k 10 "$RUN_LIMIT" strace -f -y -s 0 -o "$trace" \
 		-e trace=open,openat,creat,dup,dup2,dup3,fcntl,read,write,readv,writev,pread64,pwrite64,preadv,pwritev,preadv2,pwritev2,io_submit \
 		"$DIOSHIM" run -o /dev/null "${OPTIONS[@]}" -- "${COMMAND[@]}" \

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/transcripts.sh"
 scratch
 
-for step in one_process comings_and_goings other_process read_mappings self_buffer; do
+for step in one_process comings_and_goings other_process read_mappings self_buffer stored_meanwhile; do
 	transcript "mapped: $step" -- "$PROGS/mapped" $step
 	went_direct "mapped: $step"
 done

@@ -58,6 +58,8 @@ missing=$(for name in $(awk '{ print "DIOSHIM_" $1, "--" $2 }' settings) \
 	grep -qwF -- "$name" <<<"$page" || echo "$name"
 done)
 is "$missing" "" "the man page has every option, variable, counter, route and reason"
+is "$(sed -n '/^.SH REASONS/,/^.TE/s/^\([a-z_]*\)\t.*/\1/p' "$MAN")" \
+	"$(sed -n 's/^REASON(\([a-z_]*\),.*/\1/p' "$TESTS/../shim/reasons.def")" "and no other reasons"
 
 # ---- values ------------------------------------------------------------------
 
@@ -219,16 +221,17 @@ while :; do sleep 0.05; done
 E
 set -m		# jobs are groups of their own, as under an interactive shell
 for signal in HUP INT QUIT TERM USR1 USR2 ALRM; do
+	rm -f out
 	"$DIOSHIM" run -- sh told >out 2>err &
-	until_true grep -q ready out
+	until_true grep -qs ready out
 	kill -$signal $!
 	wait $!
 	is "$? $(tail -1 out)" "3 $signal" "SIG$signal sent to dioshim reaches the command"
 done
-rm -f go
+rm -f go out
 "$DIOSHIM" run -- sh -c 'echo ready; until [ -e go ]; do sleep 0.05; done; exit 4' >out 2>err &
 pid=$!
-until_true grep -q ready out
+until_true grep -qs ready out
 child=$(pgrep -P $pid)
 for way in "$pid" "-$pid" "-$pid"; do
 	kill -TSTP -- "$way"
@@ -244,37 +247,43 @@ kill -STOP "$child"; until_true in_state "$child" T; sleep 0.1; kill -CONT "$chi
 wait $pid
 is $? 4 "SIGSTOP to the command alone does not stop dioshim for good"
 set +m
-# ^C comes to the whole group: the command must hear it once.
-cat >once.py <<'E'
-import os, pty, sys, time
+# ^C comes to the whole group, and so does what the command sends to its group:
+# the command must hear it once, from its true sender.
+cat >group.py <<'E'
+import os, pty, sys
 pid, fd = pty.fork()
 if pid == 0:
-    os.execv(sys.argv[1], [sys.argv[1], "run", "-o", "/dev/null", "--", "python3", "-c", """
-import signal, time
-n = 0
-def count(*_):
-    global n
-    n += 1
-signal.signal(signal.SIGINT, count)
-print("ready", flush=True)
-end = time.time() + 20
-while time.time() < end and not n:
-    time.sleep(0.01)
-time.sleep(0.3)
-raise SystemExit(10 + n)
+    os.execv(sys.argv[1], [sys.argv[1], "run", "-o", "/dev/null", "--", sys.executable, "-I", "-S", "-c", """
+import os, signal
+signals = {signal.SIGINT, signal.SIGUSR1}
+signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+def heard():
+    got = []
+    info = signal.sigtimedwait(signals, 20)
+    while info:
+        got.append((info.si_signo, info.si_pid))
+        info = signal.sigtimedwait(signals, 0.03)
+    return got
+wrong = 0
+for _ in range(20):
+    print("ready", flush=True)
+    wrong += heard() != [(signal.SIGINT, 0)]
+    os.kill(0, signal.SIGUSR1)
+    wrong += heard() != [(signal.SIGUSR1, os.getpid())]
+raise SystemExit(10 + wrong)
 """])
-seen = b""
-while b"ready" not in seen:
-    seen += os.read(fd, 100)
-os.write(fd, b"\x03")
+seen, answered = b"", 0
 try:
-    while os.read(fd, 100):
-        pass
+    while True:
+        seen += os.read(fd, 100)
+        while answered < seen.count(b"ready"):
+            os.write(fd, b"\x03")
+            answered += 1
 except OSError:
     pass
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 E
-is "$($PYTHON once.py "$DIOSHIM" 2>&1)" 11 "^C on a terminal: the command hears it once, dioshim outlives it"
+is "$($PYTHON -I -S group.py "$DIOSHIM" 2>&1)" 10 "signals to the whole group, of the terminal and of the command: heard once"
 masks() { (trap '' HUP USR2 CHLD; "$@" grep -E '^Sig(Blk|Ign)' /proc/self/status 2>/dev/null); }
 is "$(masks "$DIOSHIM" run --)" "$(masks env)" "blocked and ignored signals are the caller's"
 is "$("$DIOSHIM" run -o r.txt --json r.json -- ls /proc/self/fd | awk '$1 < 100')" "$(ls /proc/self/fd | awk '$1 < 100')" "no descriptor leaks into the command"

@@ -248,6 +248,9 @@ ledger bad version=2;			refuse "newer" 'a newer dioshim made it \(format 2, this
 ledger bad version=0;			refuse "older" 'another dioshim made it'
 ledger bad reasons_n=99;		refuse "other reasons" 'another dioshim made it \(its lists differ\)'
 ledger bad size=4096;			refuse "another size" 'another dioshim made it'
+ledger bad routes_n=7;			refuse "other routes" "another dioshim made it"
+ledger bad counters_n=1;		refuse "other counters" "another dioshim made it"
+ledger bad files_n=3;			refuse "fewer file rows" "another dioshim made it"
 rm bad; ln -s good bad;			refuse "a link" 'a symbolic link'
 rm bad; mkfifo bad;			refuse "a FIFO" 'not a regular file'
 rm bad; mkdir bad;			refuse "an empty folder" 'no ledger in this folder'

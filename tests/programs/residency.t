@@ -17,8 +17,9 @@ resident() {	# bytes of the file in the page cache
 # A counting that cannot see pages would prove nothing.
 plain -- dd if=/dev/zero of="$file" bs=1M count=16 status=none
 ok "$([ "$(resident)" -ge 8388608 ]; echo $?)" "a plain write leaves pages: $(resident) bytes"
-settle "$SCRATCH"
-is "$(resident)" 0 "settled, none are left"
+sync "$file"
+dd if="$file" iflag=nocache count=0 status=none
+is "$(resident)" 0 "dropped, none are left"
 plain -- dd if="$file" of=/dev/null bs=1M status=none
 is "$(resident)" 16777216 "a plain read brings them in"
 

@@ -255,6 +255,15 @@ static void text_busy(void)
 		}
 		unlink("prog");
 	}
+	/* a program that is open for reading, and read, runs all the same */
+	in = open("prog", O_WRONLY | O_CREAT | O_TRUNC, 0777);
+	NEED(write(in, self, n) == (ssize_t)n && close(in) == 0);
+	in = open("prog", O_RDONLY);
+	NEED(pread(in, self, 4096, 0) == 4096);
+	say(system("./prog"), "open for reading");
+	say(pread(in, self, 4096, 1), "read");
+	say(close(in), "close");
+	unlink("prog");
 	printf("busy %d\n", bad);
 	free(self);
 }

@@ -223,6 +223,12 @@ static void leases(void)
 		look(fd, "free");
 		close(fd);
 	}
+	int fd = open("leased", O_RDONLY);
+	look(fd, "used");
+	say(fcntl(fd, F_SETLEASE, F_RDLCK), "a read lease after I/O");
+	look(fd, "leased");
+	printf("broken %d\n", (int)broken);
+	close(fd);
 	signal(SIGIO, SIG_DFL);
 }
 

@@ -87,15 +87,15 @@ static void siblings(void)
 }
 
 /* Closed unseen, the number reused; found out about after the lock. */
-static void reused(void)
+static void reused_with(int flags)
 {
-	int a = fresh("a"), b = open("a", O_RDWR), y;
+	int a = fresh("a"), b = open("a", flags), y;
 
 	make_file("y", 9999, 4);
 	traffic(a);
 	traffic(b);
 	unseen(SYS_close, b);
-	y = open("y", O_RDWR);
+	y = raw_open("y", O_RDWR, 0);
 	say(y - b, "number reused");
 	say(set(a, F_SETLK, F_WRLCK, 0, 10), "lock");
 	traffic(y);
@@ -121,6 +121,14 @@ static void reused(void)
 	look("a", "traffic");
 	say(close(a), "close");
 	look("a", "closed");
+}
+
+/* With a second opening of the same kind, and of another. */
+static void reused(void)
+{
+	reused_with(O_RDWR);
+	reused_with(O_RDONLY);
+	reused_with(O_WRONLY | O_DSYNC);
 }
 
 /* More files than any table holds, while a lock is held. */

@@ -4,6 +4,7 @@
  * the file must hold; fsync must never report an error.
  */
 #include "transcript.h"
+#include <pthread.h>
 
 #define SIZE (64 * 4096)
 #define ROUNDS 200
@@ -198,6 +199,71 @@ static void other_process(void)
 	close(go[1]);
 }
 
+/*
+ * Someone stores into the even bytes of the very pages that are written here
+ * in whole blocks. In the end the odd bytes must be those written last.
+ */
+#define STORED (16 * 4096)
+
+static int *stop;	/* shared with the other process */
+
+static void store_all(unsigned char *m)
+{
+	while (!__atomic_load_n(stop, __ATOMIC_SEQ_CST))
+		for (int at = 0; at < STORED; at += 2)
+			((volatile unsigned char *)m)[at] = 0x55;
+	for (int at = 0; at < STORED; at += 2)
+		m[at] = 0x66;
+}
+
+static void *store_thread(void *arg)
+{
+	store_all(arg);
+	return NULL;
+}
+
+static void same_pages(int who, const char *name)
+{
+	int fd = fresh();
+	unsigned char *m = NULL;
+	pthread_t t;
+	pid_t pid = -1;
+
+	*stop = 0;
+	fflush(stdout);
+	if (who == 0)
+		pid = fork();
+	if (pid == 0 || who == 1)
+		m = map_it(fd, PLAIN_MMAP);
+	else if (who == 2)
+		m = map_it(fd, RAW_MMAP);
+	if (pid == 0) {
+		store_all(m);
+		_exit(0);
+	}
+	if (who)
+		NEED(pthread_create(&t, NULL, store_thread, m) == 0);
+	for (int i = 0; i < 3000; i++)
+		write_some(fd, pick(15) * 4096, i % 3 ? 4096 : 8192);
+	*stop = 1;
+	if (who)
+		pthread_join(t, NULL);
+	else
+		say_child("the other", pid);
+	for (int at = 0; at < STORED; at += 2)
+		model[at] = 0x66;
+	result(name, fd);
+}
+
+static void stored_meanwhile(void)
+{
+	stop = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	NEED(stop != MAP_FAILED);
+	same_pages(0, "another process");
+	same_pages(1, "a thread");
+	same_pages(2, "a thread, mapped unseen");
+}
+
 /* What is read through mappings is what was written. */
 static void read_mappings(void)
 {
@@ -244,6 +310,7 @@ int main(int argc, char **argv)
 	static const struct step steps[] = {
 		{ "one_process", one_process }, { "comings_and_goings", comings_and_goings },
 		{ "other_process", other_process }, { "read_mappings", read_mappings }, { "self_buffer", self_buffer },
+		{ "stored_meanwhile", stored_meanwhile },
 	};
 
 	buf = fenced(SIZE + 4096);
