@@ -181,6 +181,7 @@ cpu_of() {
 	row "$1a" "$2: CPU, shim over plain" ratio 1 1 s/GiB:$part
 	row "$1b" "$2: CPU, native over plain" ratio 1 2 s/GiB:$part
 	row "$1c" "$2: speed, shim over plain" inverse 0 1 MiB/s:$part
+	row "$1d" "$2: speed, native over plain" inverse 0 2 MiB/s:$part
 }
 
 # left FILE COMMAND...: page-cache bytes of FILE after the command.
@@ -212,13 +213,13 @@ figure_i() {
 			$read iflag=count_bytes ::: "$shim" $read iflag=count_bytes \
 			::: $read iflag=count_bytes,direct
 		cpu_of i$((n += 1)) "dd reads, bs=$bs"
-		cache_of i${n}d "dd reads, bs=$bs" "$data" $read iflag=count_bytes
+		cache_of i${n}e "dd reads, bs=$bs" "$data" $read iflag=count_bytes
 	done
 	write="dd if=/dev/zero of=$target status=none bs=1M count=$part iflag=count_bytes conv=fsync"
 	measure -1 -n 9 -t "$(seconds 12)" -p "sh $scratch/prepare" \
 		$write ::: "$shim" $write ::: $write oflag=direct
 	cpu_of i$((n += 1)) "dd writes and fsync, bs=1M"
-	cache_of i${n}d "dd writes, bs=1M" "$target" $write
+	cache_of i${n}e "dd writes, bs=1M" "$target" $write
 	rm -f "$target"
 }
 

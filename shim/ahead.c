@@ -107,7 +107,8 @@ bool ahead_start(struct ahead *a, int fd, uint64_t off, uint64_t end)
 	a->head = a->ready = 0;
 	a->context = -1;
 	a->out = false;
-	while (piece < PIECE_MAX && piece * 4 < total)
+	/* Two at least, so that copying one overlaps reading the other; few, for each costs. */
+	while (piece < PIECE_MAX && piece * 2 < total)
 		piece *= 2;
 	if (piece > pool_chunk())
 		piece = pool_chunk();

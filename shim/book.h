@@ -27,11 +27,21 @@ static inline struct ledger *book_now(void)
 /* glibc 2.32; where it is missing every addition is a locked one. */
 extern char __libc_single_threaded __attribute__((weak));
 
+/* One thread only, and additions that need no lock. */
+static inline bool book_alone(void)
+{
+#if defined(__x86_64__)
+	return &__libc_single_threaded && __libc_single_threaded;
+#else
+	return false;
+#endif
+}
+
 static inline void book_add(uint64_t *to, uint64_t n)
 {
 #if defined(__x86_64__)
 	/* One instruction: a signal handler cannot come between load and store. */
-	if (&__libc_single_threaded && __libc_single_threaded) {
+	if (book_alone()) {
 		__asm__ volatile("addq %1, %0" : "+m"(*to) : "er"(n) : "cc");
 		return;
 	}

@@ -72,14 +72,14 @@ bool engine_measure(struct request *rq)
 	for (int i = 0; i < rq->iovcnt; i++) {
 		size_t n = rq->iov[i].iov_len;
 
-		/* An iovec is cut before its addresses are looked at, one buffer after. */
-		if (rq->vector && n <= SSIZE_MAX && n > SYS_MAX_RW - sum)
-			n = SYS_MAX_RW - sum;
+		/* One piece is cut before its address is looked at; several, and one buffer, after. */
+		if (rq->vector && rq->iovcnt == 1 && n <= SSIZE_MAX && n > SYS_MAX_RW)
+			n = SYS_MAX_RW;
 		if (n > USER_MAX || (uintptr_t)rq->iov[i].iov_base > USER_MAX - n)
 			return false;
-		sum += n;
+		sum += n < SYS_MAX_RW - sum ? n : SYS_MAX_RW - sum;
 	}
-	rq->len = sum < SYS_MAX_RW ? sum : SYS_MAX_RW;
+	rq->len = sum;
 	return true;
 }
 

@@ -90,6 +90,14 @@ void locks_forked(void)
 	any_seen = before_exec = 0;
 }
 
+static void park(int fd, uint64_t ino)
+{
+	if (!fdtab_is_parked(fdtab_set(fd, fdtab_parked(ino)))) {
+		__atomic_fetch_add(&parked_n, 1, __ATOMIC_RELEASE);
+		book_count(COUNTER_parked_descriptors, 1);
+	}
+}
+
 void locks_close_or_park(int fd, uint64_t ino)
 {
 	if (locks_close_begin(ino)) {
@@ -101,9 +109,16 @@ void locks_close_or_park(int fd, uint64_t ino)
 		if (!held)
 			return;
 	}
-	if (!fdtab_is_parked(fdtab_set(fd, fdtab_parked(ino)))) {
-		__atomic_fetch_add(&parked_n, 1, __ATOMIC_RELEASE);
-		book_count(COUNTER_parked_descriptors, 1);
+	park(fd, ino);
+}
+
+void locks_park(int fd)
+{
+	struct sys_identity id;
+
+	if (sys_identify(fd, &id) == 0) {
+		sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
+		park(fd, id.ino);
 	}
 }
 

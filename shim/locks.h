@@ -48,6 +48,9 @@ void locks_hold_parked(bool on);
 bool locks_ever(void);
 void locks_inherited(void);
 
+/* A descriptor that was left open across the exec. */
+void locks_park(int fd);
+
 /* In a fork child: it has no locks, and other threads' gates are not there. */
 void locks_forked(void);
 

@@ -91,36 +91,56 @@ static void step(struct memory_walk *w, size_t n)
 	}
 }
 
-bool memory_put(struct memory_walk *w, const char *from, size_t n)
+bool memory_walk_writable(struct memory_walk w, size_t n)
+{
+	bool good = true;
+
+	while (good && n > 0 && w.left > 0) {
+		size_t here = piece(&w, n);
+
+		good = memory_writable((char *)w.iov->iov_base + w.at, here);
+		step(&w, here);
+		n -= here;
+	}
+	return good;
+}
+
+bool memory_walk_readable(struct memory_walk w, size_t n)
+{
+	bool good = true;
+
+	while (good && n > 0 && w.left > 0) {
+		size_t here = piece(&w, n);
+
+		good = memory_readable((char *)w.iov->iov_base + w.at, here);
+		step(&w, here);
+		n -= here;
+	}
+	return good;
+}
+
+void memory_put(struct memory_walk *w, const char *from, size_t n)
 {
 	while (n > 0 && w->left > 0) {
 		size_t here = piece(w, n);
-		char *to = (char *)w->iov->iov_base + w->at;
 
-		if (!memory_writable(to, here))
-			return false;
-		copy(to, from, here);
+		copy((char *)w->iov->iov_base + w->at, from, here);
 		step(w, here);
 		from += here;
 		n -= here;
 	}
-	return n == 0;
 }
 
-bool memory_take(struct memory_walk *w, char *to, size_t n)
+void memory_take(struct memory_walk *w, char *to, size_t n)
 {
 	while (n > 0 && w->left > 0) {
 		size_t here = piece(w, n);
-		const char *from = (const char *)w->iov->iov_base + w->at;
 
-		if (!memory_readable(from, here))
-			return false;
-		copy(to, from, here);
+		copy(to, (const char *)w->iov->iov_base + w->at, here);
 		step(w, here);
 		to += here;
 		n -= here;
 	}
-	return n == 0;
 }
 
 int memory_slice(const struct iovec *iov, int n, size_t pos, size_t len,

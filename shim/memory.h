@@ -25,12 +25,13 @@ struct memory_walk {
 
 void memory_walk_to(struct memory_walk *w, const struct iovec *iov, int n, size_t pos);
 
-/*
- * Copy n bytes between the walk's place and the pool, and step on. False,
- * with a part possibly copied, where the program's memory is bad.
- */
-bool memory_put(struct memory_walk *w, const char *from, size_t n);
-bool memory_take(struct memory_walk *w, char *to, size_t n);
+/* Would the kernel accept the next n bytes of the walk? To be asked before: */
+bool memory_walk_writable(struct memory_walk w, size_t n);
+bool memory_walk_readable(struct memory_walk w, size_t n);
+
+/* Copy n bytes between the walk's place and the pool, and step on. */
+void memory_put(struct memory_walk *w, const char *from, size_t n);
+void memory_take(struct memory_walk *w, char *to, size_t n);
 
 /*
  * The bytes [pos, pos + len) of an iovec as pieces of out[max], or the part of

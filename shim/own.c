@@ -57,6 +57,29 @@ bool own_give_up(void)
 	return any;
 }
 
+bool own_inherit(const char *text, void (*each)(int fd))
+{
+	int number[2] = { 0, 0 };	/* the process, and the descriptor being read */
+	bool mine = false;
+
+	for (int i = 0;; text++) {
+		if (*text >= '0' && *text <= '9') {
+			number[i] = number[i] * 10 + (*text - '0');
+			continue;
+		}
+		if (*text != ':' && *text != '\0')
+			return mine;
+		if (i == 0)
+			mine = number[0] == sys_getpid();
+		else if (number[1] > 2 && mine)
+			each(number[1]);
+		if (*text == '\0')
+			return mine;
+		i = 1;
+		number[1] = 0;
+	}
+}
+
 void own_forked(void)
 {
 	for (int fd = 0; (fd = fdtab_next(fd, ~0ull, fdtab_own(0))) >= 0; fd++)

@@ -40,6 +40,20 @@ int own_open_proc(const char *name, int flags);
 /* No number is left for the program: ours go too. False: there were none. */
 bool own_give_up(void);
 
+/*
+ * The environment variable by which a program tells the one it becomes of
+ * descriptors left open for the sake of its POSIX locks: "PID:FD:FD:...".
+ */
+#define OWN_HELD "DIOSHIM_HELD"
+
+/*
+ * Its text, at the start of a process. True if this process did that exec
+ * and may hold locks; each(fd) is then called for the descriptors. Another
+ * process inherited the variable and no locks: what is open there is not ours
+ * to close.
+ */
+bool own_inherit(const char *text, void (*each)(int fd));
+
 void own_start(void);
 
 /* In a fork child: low descriptors that another thread was about to raise. */

@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/mman.h>
 
 /*
@@ -83,6 +84,19 @@ struct real real_table = {
 	.mmap = raw_mmap, .mprotect = raw_mprotect, .fcntl = raw_fcntl, .syscall = raw_syscall,
 };
 int real_ready;
+int real_io_is_libc;
+
+static int in_libc(void *function)
+{
+	Dl_info info;
+	const char *name;
+
+	if (!function || !dladdr(function, &info) || !info.dli_fname)
+		return 0;
+	name = strrchr(info.dli_fname, '/');
+	return strncmp(name ? name + 1 : info.dli_fname, "libc.so", 7) == 0 ||
+	       strncmp(name ? name + 1 : info.dli_fname, "libc-2", 6) == 0;
+}
 
 void real_resolve(void)
 {
@@ -100,6 +114,7 @@ void real_resolve(void)
 #undef CALL
 #undef TWIN
 	real_table = found;
+	real_io_is_libc = in_libc(*(void **)(void *)&found.read) && in_libc(*(void **)(void *)&found.write);
 	__atomic_store_n(&real_ready, 1, __ATOMIC_RELEASE);
 	busy = 0;
 }

@@ -24,6 +24,7 @@ struct real {
 
 extern struct real real_table;
 extern int real_ready;		/* 1 once resolved */
+extern int real_io_is_libc;	/* read and write: nobody else wraps them behind us */
 
 void real_resolve(void);	/* idempotent; called by whichever entry comes first */
 

@@ -24,6 +24,12 @@ size_t seg_bounce_read(struct run *r, const struct seg *s, enum reason *why)
 		return 0;
 	}
 	memory_walk_to(&w, r->rq->iov, r->rq->iovcnt, s->pos);
+	/* All of it now, while the first pieces are on their way. */
+	if (!memory_walk_writable(w, s->len)) {
+		ahead_stop(&a);
+		*why = REASON_bad_address;
+		return 0;
+	}
 	while (ahead_next(&a, &buf, &got, &asked)) {
 		size_t skip = from + done > at ? (size_t)(from + done - at) : 0, n;
 
@@ -36,10 +42,7 @@ size_t seg_bounce_read(struct run *r, const struct seg *s, enum reason *why)
 		n = (size_t)got - skip;
 		if (n > s->len - done)
 			n = s->len - done;
-		if (!memory_put(&w, buf + skip, n)) {
-			*why = REASON_bad_address;
-			break;
-		}
+		memory_put(&w, buf + skip, n);
 		done += n;
 		if ((size_t)got < asked)
 			break;
@@ -69,10 +72,11 @@ size_t seg_bounce_write(struct run *r, const struct seg *s, enum reason *why)
 		size_t n = s->len - done < pool_chunk() ? s->len - done : pool_chunk(), moved;
 		struct iovec iov = { chunk, n };
 
-		if (!memory_take(&w, chunk, n)) {
+		if (!memory_walk_readable(w, n)) {
 			*why = REASON_bad_address;
 			break;
 		}
+		memory_take(&w, chunk, n);
 		moved = seg_guarded_write(r->f, r->direct, r->cached, &iov, 1,
 					  r->off + s->pos + done, n, why, &r->refused);
 		done += moved;

@@ -67,7 +67,8 @@ size_t seg_guarded_write(struct file *f, int direct, int cached, const struct io
 		goto out;
 	}
 	book_count(COUNTER_direct_requests, 1);
-	done = sys_pwritev2(direct, iov, n, (int64_t)off, 0);
+	done = n == 1 ? sys_pwrite(direct, iov->iov_base, len, (int64_t)off) :
+			sys_pwritev2(direct, iov, n, (int64_t)off, 0);
 	if (done > 0)
 		book_kernel(OP_WRITE, (size_t)done);
 	if (done > 0 && resident(cached, off, (size_t)done, &dirty) && dirty > 0) {
@@ -125,10 +126,11 @@ static size_t deliver(struct run *r, const struct seg *s, const char *from, size
 	memory_walk_to(&w, r->rq->iov, r->rq->iovcnt, s->pos);
 	if (n == 0)
 		return 0;
-	if (!memory_put(&w, from, n)) {
+	if (!memory_walk_writable(w, n)) {
 		*why = REASON_bad_address;
 		return 0;
 	}
+	memory_put(&w, from, n);
 	book_moved(r->row, OP_READ, ROUTE_bounced, s->reason, n);
 	return n;
 }
@@ -164,7 +166,8 @@ size_t seg_direct_read(struct run *r, const struct plan *p, enum reason *why)
 	if (tail)
 		part[pieces++] = (struct iovec){ chunk + a, a };
 	book_count(COUNTER_direct_requests, 1);
-	ret = sys_preadv2(r->direct, part, pieces, (int64_t)(r->off - skip), 0);
+	ret = pieces == 1 ? sys_pread(r->direct, part->iov_base, part->iov_len, (int64_t)r->off) :
+			    sys_preadv2(r->direct, part, pieces, (int64_t)(r->off - skip), 0);
 	if (ret == -EINVAL)
 		r->refused = true;
 	got = ret > 0 ? (size_t)ret : 0;

@@ -100,12 +100,16 @@ static void at_exit(int status, void *arg)
 
 static void first_start(void)
 {
+	const char *held = getenv(OWN_HELD);
+
 	real_resolve();
 	configure();
 	sys_madvise(&fence, sizeof(fence), MADV_WIPEONFORK);	/* Linux 4.14 */
 	pthread_atfork(before_fork, after_fork, in_child);
 	own_start();
 	book_start();
+	if (held && own_inherit(held, locks_park))
+		locks_inherited();
 	/* on_exit, not a destructor: it runs behind those of all libraries. */
 	on_exit(at_exit, NULL);
 }

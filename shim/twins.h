@@ -26,6 +26,9 @@
 #ifndef TWIN_map
 #define TWIN_map(name, of)
 #endif
+#ifndef TWIN_exec
+#define TWIN_exec(name, of)
+#endif
 #ifndef TWIN_process
 #define TWIN_process(name, of)
 #endif

@@ -52,7 +52,7 @@ is "$(others 'libc.so.6' 'libdl.so.2' 'libpthread.so.0' 'ld-linux*' <<<"$needed"
 imported=$(nm -D --undefined-only "$LIBRARY" | awk '{ sub(/@.*/, "", $NF); print $NF }')
 ok "$([ "$(wc -l <<<"$imported")" -gt 10 ]; echo $?)" "the imports can be read"
 is "$(others 'str*' '__str*_chk' 'mem*' '__mem*_chk' __errno_location \
-	dlsym getenv getauxval on_exit fileno_unlocked \
+	dlsym dladdr getenv getauxval on_exit fileno_unlocked environ __environ \
 	__register_atfork pthread_atfork pthread_setcancelstate pthread_testcancel \
 	__pthread_register_cancel __pthread_unregister_cancel __pthread_unwind_next \
 	_setjmp __sigsetjmp '__stack_chk_*' __libc_single_threaded \
@@ -62,14 +62,15 @@ is "$(others 'str*' '__str*_chk' 'mem*' '__mem*_chk' __errno_location \
 # ---- calls of its own into itself --------------------------------------------
 
 # Only wrappers that are another wrapper with other arguments.
-own_calls='close close_range dup2 dup3 execv execve execvp read pread'
+own_calls='close close_range dup dup2 dup3 fcntl prctl execv execve execvp execvpe read pread'
 is "$(readelf -rW "$LIBRARY" | awk '$3 ~ /^R_/ { print $5 }' | grep -Fx -f <(printf '%s\n' "$exported") |
 	others $own_calls)" "" "it calls its own wrappers only where a wrapper means another one"
 
 for object in "$DIOSHIM_BUILD"/shim/*.o; do
 	name=${object##*/}
 	case $name in
-	entry_process.o) allowed='close close_range dup2 dup3 execv execve execvp' ;;
+	entry_process.o) allowed='close close_range dup dup2 dup3 fcntl prctl execve' ;;
+	entry_exec.o) allowed='execv execve execvp execvpe' ;;
 	*) allowed= ;;
 	esac
 	# shellcheck disable=SC2086

@@ -13,12 +13,16 @@ for step in own lowered exhaust; do
 	transcript "descriptors: $step" -- "$PROGS/fds" $step
 done
 for limit in 64 256 1024 1048576; do
+	if prlimit --nofile=$limit: true 2>/dev/null; then
+		range=$limit:
+	elif prlimit --nofile=$limit:$limit true 2>/dev/null; then
+		range=$limit:$limit
+	else
+		skip "descriptors: limit $limit" "the hard limit is lower"
+		continue
+	fi
 	for step in own lowered exhaust; do
-		if ! prlimit --nofile=$limit: true 2>/dev/null; then
-			skip "descriptors: $step, limit $limit" "the hard limit is lower"
-			continue
-		fi
-		transcript "descriptors: $step, limit $limit" -- prlimit --nofile=$limit: "$PROGS/fds" $step
+		transcript "descriptors: $step, limit $limit" -- prlimit --nofile=$range "$PROGS/fds" $step
 	done
 done
 

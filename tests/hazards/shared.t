@@ -4,7 +4,7 @@
 . "$(dirname "$0")/transcripts.sh"
 scratch
 
-for step in readers writers placers mixed freshness; do
+for step in readers writers followers placers mixed freshness; do
 	transcript "shared: $step" -- "$PROGS/shared" $step
 	went_direct "shared: $step"
 done

@@ -147,8 +147,6 @@ filesystem 512 mkfs.ext2 -q
 filesystem 512 mkfs.xfs -q
 filesystem 4096 mkfs.xfs -q
 filesystem 512 mkfs.btrfs -q
-filesystem 512 mkfs.f2fs -q
-filesystem 512 mkfs.vfat
 
 device 512 && strace_direct "a block device" -- dd if="$LOOP" of="$LOOP" bs=65536 count=10 skip=20 status=none
 

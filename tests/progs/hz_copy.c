@@ -15,7 +15,7 @@ static char *buf;
 
 static const char *result(ssize_t r)
 {
-	static char text[32];
+	static char text[64];
 
 	if (r < 0)
 		return errno_name(errno);

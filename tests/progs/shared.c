@@ -194,6 +194,60 @@ static void placers(void)
 		}
 }
 
+/* Readers that share an offset at the end of a file that grows, as of a log. */
+static void *follower(void *arg)
+{
+	unsigned char r[4200];
+	ssize_t n;
+
+	(void)arg;
+	for (;;) {
+		bool over = __atomic_load_n(&tally[2], __ATOMIC_SEQ_CST);
+
+		n = read(the_fd, r, (size_t)record_size);
+		if (n == record_size)
+			seen(r);
+		else if (n)
+			fail();
+		else if (over)
+			return NULL;
+	}
+}
+
+static void followers(void)
+{
+	static const long lengths[] = { 64, 512, 4096 };	/* none crosses a page */
+
+	for (size_t s = 0; s < COUNT(lengths); s++)
+		for (int threads = 0; threads < 2; threads++) {
+			start(lengths[s]);
+			tally[2] = 0;
+			unlink("records");
+			close(open("records", O_WRONLY | O_CREAT, 0666));
+			the_fd = open("records", O_RDONLY);
+			fflush(stdout);
+			pid_t pid = fork();
+			if (!pid) {
+				unsigned char r[4200];
+				int out = open("records", O_WRONLY | O_APPEND);
+
+				for (long i = 0; i < RECORDS; i++) {
+					record(r, i, record_size);
+					if (write(out, r, (size_t)record_size) != record_size)
+						fail();
+					if (i % 2)
+						usleep(1);	/* readers catch up: the end of the file is near */
+				}
+				__atomic_store_n(&tally[2], 1, __ATOMIC_SEQ_CST);
+				_exit(0);
+			}
+			workers(follower, threads);
+			say_child("writer", pid);
+			close(the_fd);
+			result("follow");
+		}
+}
+
 /*
  * Several processes with descriptors of their own, every second one a program
  * that nothing is preloaded into: appending, and writing neighbouring records.
@@ -291,7 +345,7 @@ static void freshness(void)
 int main(int argc, char **argv)
 {
 	static const struct step steps[] = {
-		{ "readers", readers }, { "writers", writers }, { "placers", placers }, { "mixed", mixed },
+		{ "readers", readers }, { "writers", writers }, { "followers", followers }, { "placers", placers }, { "mixed", mixed },
 		{ "freshness", freshness },
 	};
 

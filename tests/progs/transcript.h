@@ -30,6 +30,21 @@
 #include <unistd.h>
 
 #define UNUSED __attribute__((unused))
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE 2u
+#define CLOSE_RANGE_CLOEXEC 4u
+#endif
+#if !__GLIBC_PREREQ(2, 34)
+static UNUSED int close_range(unsigned first, unsigned last, int flags)
+{
+	return (int)syscall(SYS_close_range, first, last, flags);
+}
+#endif
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define PAGE 4096UL
 
