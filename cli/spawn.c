@@ -85,7 +85,7 @@ _Noreturn static void become(char **argv, const struct dispositions *old, int pi
 	/* The ^C that the terminal sent to a group without us in it yet. */
 	for (unsigned i = 0; i < FORWARDED; i++)
 		if (sigismember(&old->early, forwarded[i]))
-			raise(forwarded[i]);
+			kill(getpid(), forwarded[i]);
 	give_signals_back(old);
 	execvp(argv[0], argv);
 	why = errno;

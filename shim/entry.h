@@ -78,9 +78,9 @@ static inline long entry_result(long r)
 bool entry_make_room(int *round);
 
 /* Makes the call, and again while ours stand in its way. */
-#define ENTRY_WITH_ROOM(result, call)                                             \
-	for (int round_ = 0; ((result) = (call)) < 0 && entry_make_room(&round_);) \
-		;
+#define ENTRY_WITH_ROOM(result, call)                                                \
+	for (int round_ = 0; ((result) = (call)) < 0 && entry_make_room(&round_);) { \
+	}
 
 /* Both: the last words of a process, before it ends or becomes another program. */
 void entry_finish(enum ledger_state state);

@@ -62,7 +62,7 @@ EXPORT int dup(int fd)
 
 	if (not_yours(fd))
 		return -1;
-	ENTRY_WITH_ROOM(r, real.dup(fd));
+	ENTRY_WITH_ROOM(r, real.dup(fd))
 	return fresh(r);
 }
 
@@ -231,7 +231,7 @@ EXPORT int fcntl(int fd, int cmd, ...)
 		return -1;
 	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC) {
 		step_aside((int)(intptr_t)arg);
-		ENTRY_WITH_ROOM(r, real.fcntl(fd, cmd, arg));
+		ENTRY_WITH_ROOM(r, real.fcntl(fd, cmd, arg))
 		return fresh(r);
 	}
 	if ((cmd != F_SETLK && cmd != F_SETLKW) || !arg || !state_ready())

@@ -45,7 +45,7 @@ EXPORT int open(const char *path, int flags, ...)
 	int fd;
 
 	MODE_OF(flags, mode);
-	ENTRY_WITH_ROOM(fd, real.open(path, flags, mode));
+	ENTRY_WITH_ROOM(fd, real.open(path, flags, mode))
 	return opened(fd);
 }
 
@@ -55,7 +55,7 @@ EXPORT int openat(int dir, const char *path, int flags, ...)
 	int fd;
 
 	MODE_OF(flags, mode);
-	ENTRY_WITH_ROOM(fd, real.openat(dir, path, flags, mode));
+	ENTRY_WITH_ROOM(fd, real.openat(dir, path, flags, mode))
 	return opened(fd);
 }
 
@@ -63,7 +63,7 @@ EXPORT int creat(const char *path, mode_t mode)
 {
 	int fd;
 
-	ENTRY_WITH_ROOM(fd, real.creat(path, mode));
+	ENTRY_WITH_ROOM(fd, real.creat(path, mode))
 	return opened(fd);
 }
 
@@ -72,7 +72,7 @@ EXPORT int __open_2(const char *path, int flags)
 {
 	int fd;
 
-	ENTRY_WITH_ROOM(fd, real.__open_2(path, flags));
+	ENTRY_WITH_ROOM(fd, real.__open_2(path, flags))
 	return opened(fd);
 }
 
@@ -80,7 +80,7 @@ EXPORT int __openat_2(int dir, const char *path, int flags)
 {
 	int fd;
 
-	ENTRY_WITH_ROOM(fd, real.__openat_2(dir, path, flags));
+	ENTRY_WITH_ROOM(fd, real.__openat_2(dir, path, flags))
 	return opened(fd);
 }
 

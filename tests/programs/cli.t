@@ -286,6 +286,13 @@ E
 is "$($PYTHON -I -S group.py "$DIOSHIM" 2>&1)" 10 "signals to the whole group, of the terminal and of the command: heard once"
 masks() { (trap '' HUP USR2 CHLD; "$@" grep -E '^Sig(Blk|Ign)' /proc/self/status 2>/dev/null); }
 is "$(masks "$DIOSHIM" run --)" "$(masks env)" "blocked and ignored signals are the caller's"
+early() {	# COMMAND...: with a signal that came before it, and waits
+	$PYTHON -I -S -c 'import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+os.kill(os.getpid(), signal.SIGINT)
+os.execvp(sys.argv[1], sys.argv[1:])' "$@" grep -E '^(Shd|Sig)Pnd' /proc/self/status 2>/dev/null
+}
+is "$(early "$DIOSHIM" run --)" "$(early env)" "a signal that came before there was a command is not lost"
 is "$("$DIOSHIM" run -o r.txt --json r.json -- ls /proc/self/fd | awk '$1 < 100')" "$(ls /proc/self/fd | awk '$1 < 100')" "no descriptor leaks into the command"
 
 # ---- folders and files --------------------------------------------------------------

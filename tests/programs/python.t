@@ -364,6 +364,7 @@ for advice in "NORMAL", "SEQUENTIAL", "RANDOM", "NOREUSE", "WILLNEED", "DONTNEED
     os.posix_fadvise(fd, 0, 0, getattr(os, "POSIX_FADV_" + advice)); show(advice, digest(os.pread(fd, 70000, 1)), os.pwrite(fd, b"f" * 8192, 12288))
 show(tried(os.posix_fadvise, fd, 0, 0, 99), os.fsync(fd), os.fdatasync(fd), os.sync())
 show(tried(os.ftruncate, fd, -1), tried(os.ftruncate, os.open("a", 0), 5), tried(os.pwrite, fd, b"x", 1 << 62), tried(os.pread, fd, 10, 1 << 62))
+show(os.fstat(fd).st_size, os.ftruncate(fd, 123456))	# some file systems are that large
 far = os.open("far", os.O_RDWR | os.O_CREAT)
 show(os.pwrite(far, b"far" * 3000, (1 << 40) + 5), os.fstat(far).st_size, digest(os.pread(far, 20000, 1 << 40)))
 os.unlink("far")
@@ -443,6 +444,7 @@ strace_direct "reading and writing" -- "$PYTHON" -B -c '
 import os
 fd = os.open("b", os.O_RDWR)
 os.pread(fd, 65536, 4096), os.pread(fd, 70000, 777), os.pwrite(fd, b"x" * 70000, 100)'
-strace_direct "shutil" -- "$PYTHON" -B -c 'import shutil; shutil.copyfile("b", "c")'
+shares_extents && skip "shutil: direct I/O seen by strace" "files share extents here" ||
+	strace_direct "shutil" -- "$PYTHON" -B -c 'import shutil; shutil.copyfile("b", "c")'
 
 done_testing
