@@ -106,7 +106,7 @@ bool ahead_start(struct ahead *a, int fd, uint64_t off, uint64_t end)
 	a->end = end;
 	a->head = a->ready = 0;
 	a->context = -1;
-	a->out = false;
+	a->out = a->lost = false;
 	/* Two at least, so that copying one overlaps reading the other; few, for each costs. */
 	while (piece < PIECE_MAX && piece * 2 < total)
 		piece *= 2;
@@ -132,6 +132,12 @@ static void wait_for(struct ahead *a, int i)
 		struct io_event ev[AHEAD_SLOTS];
 		int n = sys_io_getevents(contexts[a->context].id, 1, AHEAD_SLOTS, ev);
 
+		if (n < 0 && n != -EINTR) {
+			/* Never seen. The device may write there yet: the chunks stay taken. */
+			a->slot[i].state = AHEAD_DONE;
+			a->slot[i].got = n;
+			a->lost = true;
+		}
 		for (int k = 0; k < n; k++) {
 			a->slot[ev[k].data].state = AHEAD_DONE;
 			a->slot[ev[k].data].got = (ssize_t)ev[k].res;
@@ -173,8 +179,10 @@ void ahead_stop(struct ahead *a)
 	for (int i = 0; i < a->slots; i++)
 		if (a->context >= 0)
 			wait_for(a, i);
-	context_put(a->context);
-	for (int i = 0; i < a->chunks; i++)
-		pool_put(a->chunk[i]);
+	if (!a->lost) {
+		context_put(a->context);
+		for (int i = 0; i < a->chunks; i++)
+			pool_put(a->chunk[i]);
+	}
 	a->slots = a->chunks = 0;
 }

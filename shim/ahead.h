@@ -25,6 +25,7 @@ struct ahead {
 	int head;		/* slot of the oldest piece */
 	int ready;		/* pieces issued and not yet given back */
 	bool out;		/* the piece at head is with the caller */
+	bool lost;		/* completions cannot be had: nothing is given back */
 	int context;		/* AIO context in use, or -1: synchronous */
 	char *chunk[AHEAD_SLOTS];
 	int chunks;
