@@ -3,6 +3,7 @@
 B       ?= build
 CC      ?= cc
 WERROR  ?=
+JOBS    ?= 2
 VERSION := 0.1.0
 
 # Flags: what they are for stands in docs/design.md. Architecture by the compiler.
@@ -73,7 +74,7 @@ tests-build: all $(PROGS) $(UNITS)	## build the test programs
 check: all	## install or name what the tests need, and run them (TAP, by prove)
 	tests/install-deps
 	$(MAKE) tests-build
-	DIOSHIM_BUILD=$(abspath $(B)) prove --merge $(if $(V),-v) $(UNITS) $(TESTS)
+	DIOSHIM_BUILD=$(abspath $(B)) prove --merge --timer -j$(JOBS) $(if $(V),-v) $(UNITS) $(TESTS)
 
 demo: all	## unmodified programs under the shim, on real files, and the ledger
 	DIOSHIM_BUILD=$(abspath $(B)) examples/demo.sh

@@ -115,11 +115,15 @@ static bool look_at_path(int fd, const struct stat *st, struct ledger_file **row
 	return true;
 }
 
-static enum reason route_file(int fd, const struct stat *st, int flags, struct file **out,
-			      struct ledger_file **row)
+static enum reason route_file(int fd, const struct stat *st, int flags, bool private,
+			      struct file **out, struct ledger_file **row)
 {
 	const bool rescue = flags & O_DIRECT;
-	const uint32_t keep = (uint32_t)flags & (rescue ? FILE_FLAGS_RESCUE : FILE_FLAGS);
+	const struct file like = {
+		.dev = st->st_dev, .ino = st->st_ino, .rescue = rescue, .private = private,
+		.block_device = S_ISBLK(st->st_mode),
+		.flags = (uint32_t)flags & (rescue ? FILE_FLAGS_RESCUE : FILE_FLAGS),
+	};
 	struct align_facts facts;
 	enum reason why;
 	struct file *f;
@@ -135,7 +139,7 @@ static enum reason route_file(int fd, const struct stat *st, int flags, struct f
 	}
 	if (why != REASON_NONE)
 		return why;
-	f = file_find(st->st_dev, st->st_ino, keep, rescue);
+	f = file_find(&like);
 	if (f) {
 		*out = f;
 		return REASON_NONE;
@@ -143,11 +147,12 @@ static enum reason route_file(int fd, const struct stat *st, int flags, struct f
 	f = file_new();
 	if (!f)
 		return REASON_table_full;
-	f->dev = st->st_dev;
-	f->ino = st->st_ino;
-	f->flags = keep;
-	f->rescue = rescue;
-	f->block_device = S_ISBLK(st->st_mode);
+	f->dev = like.dev;
+	f->ino = like.ino;
+	f->flags = like.flags;
+	f->rescue = like.rescue;
+	f->private = like.private;
+	f->block_device = like.block_device;
 	f->facts = facts;
 	f->row = *row;
 	f->row_epoch = book_epoch;
@@ -169,9 +174,11 @@ uint64_t adopt(int fd)
 	struct file *f = NULL;
 	struct stat st;
 	enum reason why;
-	uint64_t word;
+	uint64_t word, before = fdtab_get(fd);
 	int flags;
 
+	if (fdtab_tag(before) != FD_UNKNOWN)
+		return before;
 	if (sys_fstat(fd, &st) != 0)
 		return 0;
 	if (!state_owner())
@@ -182,14 +189,14 @@ uint64_t adopt(int fd)
 	} else if (flags < 0 || (flags & O_PATH)) {
 		return 0;
 	} else {
-		why = route_file(fd, &st, flags, &f, &row);
+		why = route_file(fd, &st, flags, before & FD_PRIVATE, &f, &row);
 		if (why == REASON_locked && !f)	/* soon gone, perhaps: ask again */
 			return fdtab_plain(why, book_row_number(row));
 		word = f ? file_word(f) : fdtab_plain(why, book_row_number(row));
 		if (why != REASON_excluded)
 			book_count(f ? COUNTER_files_routed : COUNTER_files_refused, 1);
 	}
-	if (!fdtab_replace(fd, 0, word)) {	/* another thread was first */
+	if (!fdtab_replace(fd, before, word)) {	/* another thread was first */
 		if (f)
 			file_release(f);
 		return fdtab_get(fd);
@@ -208,6 +215,8 @@ bool adopt_guard(int fd, struct file *f, struct guard *g)
 	if (g->flags < 0 || ((uint32_t)g->flags & care) != f->flags)
 		return false;
 	g->size = id.size;
+	/* Threads: those that are at it just now. */
+	g->shared = !f->private || __atomic_load_n(&f->users, __ATOMIC_RELAXED) > 1;
 	if (f->block_device) {
 		g->size = f->facts.device_size;
 		if (sys_ioctl(fd, BLKGETSIZE64, &g->size) != 0)

@@ -15,6 +15,7 @@
 struct guard {
 	uint64_t size;		/* bytes: st_size, or the size of the block device */
 	int flags;		/* F_GETFL */
+	bool shared;		/* others may move the offset */
 };
 
 /*

@@ -8,6 +8,7 @@
 
 #include "ledger.h"
 #include "plan.h"
+#include "state.h"
 
 #include <sys/types.h>
 
@@ -24,24 +25,12 @@ static inline struct ledger *book_now(void)
 	return __builtin_expect(l != NULL, 1) ? l : book_make();
 }
 
-/* glibc 2.32; where it is missing every addition is a locked one. */
-extern char __libc_single_threaded __attribute__((weak));
-
-/* One thread only, and additions that need no lock. */
-static inline bool book_alone(void)
-{
-#if defined(__x86_64__)
-	return &__libc_single_threaded && __libc_single_threaded;
-#else
-	return false;
-#endif
-}
-
+/* Of one thread alone the addition needs no lock. */
 static inline void book_add(uint64_t *to, uint64_t n)
 {
 #if defined(__x86_64__)
 	/* One instruction: a signal handler cannot come between load and store. */
-	if (book_alone()) {
+	if (state_alone()) {
 		__asm__ volatile("addq %1, %0" : "+m"(*to) : "er"(n) : "cc");
 		return;
 	}

@@ -22,7 +22,7 @@ static bool not_yours(int fd)
 }
 
 /* A number that the kernel has just given out. */
-static int fresh(int fd)
+static void forget(int fd)
 {
 	if (fd >= 0 && fdtab_get(fd) != 0 && state_ready()) {
 		uint64_t held = state_hold();
@@ -30,6 +30,14 @@ static int fresh(int fd)
 		file_fresh(fd);
 		state_free(held);
 	}
+}
+
+/* The same for a duplicate of from. */
+static int fresh(int fd, int from)
+{
+	forget(fd);
+	if (fd >= 0 && state_ready())
+		fdtab_replace(fd, 0, file_word_of_dup(from));
 	return fd;
 }
 
@@ -43,7 +51,7 @@ EXPORT int close(int fd)
 	if (not_yours(fd))
 		return -1;
 	if (!state_ready() || (fdtab_tag(fdtab_get(fd)) != FD_FILE && !locks_parked())) {
-		fresh(fd);	/* what is known of a pipe goes too */
+		forget(fd);	/* what is known of a pipe goes too */
 		return real.close(fd);
 	}
 	pthread_testcancel();
@@ -51,7 +59,7 @@ EXPORT int close(int fd)
 	held = state_hold();
 	f = file_drop_begin(fd);
 	r = sys_close(fd);
-	file_drop_end(fd, f);
+	file_drop_end(fd, f, 0);
 	state_free(held);
 	return (int)entry_result(r);
 }
@@ -63,7 +71,7 @@ EXPORT int dup(int fd)
 	if (not_yours(fd))
 		return -1;
 	ENTRY_WITH_ROOM(r, real.dup(fd))
-	return fresh(r);
+	return fresh(r, fd);
 }
 
 /* dup2, dup3: number to is about to become another descriptor. */
@@ -84,7 +92,7 @@ static int replace(int from, int to, int flags, bool three)
 		file_evict(to);
 	f = file_drop_begin(to);
 	r = three ? real.dup3(from, to, flags) : real.dup2(from, to);
-	file_drop_end(to, f);
+	file_drop_end(to, f, r >= 0 ? file_word_of_dup(from) : 0);
 	gate_go(&own_numbers);
 	state_free(held);
 	return r;
@@ -232,7 +240,7 @@ EXPORT int fcntl(int fd, int cmd, ...)
 	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC) {
 		step_aside((int)(intptr_t)arg);
 		ENTRY_WITH_ROOM(r, real.fcntl(fd, cmd, arg))
-		return fresh(r);
+		return fresh(r, fd);
 	}
 	if ((cmd != F_SETLK && cmd != F_SETLKW) || !arg || !state_ready())
 		return real.fcntl(fd, cmd, arg);

@@ -24,7 +24,7 @@ static size_t sum_of(const struct iovec *iov, int n, ssize_t ret)
 static inline bool plain_and_alone(int fd)
 {
 	return __builtin_expect(state_ready() && fdtab_get(fd) == fdtab_plain(REASON_NONE, 0) &&
-					book_alone() && real_io_is_libc, 1);
+					state_alone() && real_io_is_libc, 1);
 }
 
 static __attribute__((noinline)) ssize_t read_any(int fd, void *buf, size_t n)

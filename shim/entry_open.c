@@ -13,10 +13,12 @@ EXPORT int __openat_2(int dir, const char *path, int flags);
  */
 static int opened(int fd)
 {
-	if (fd >= 0 && fdtab_get(fd) != 0 && state_ready()) {
+	if (fd >= 0 && fdtab_get(fd) == 0 && state_ready()) {
+		fdtab_replace(fd, 0, FD_PRIVATE);
+	} else if (fd >= 0 && state_ready()) {
 		uint64_t held = state_hold();
 
-		file_fresh(fd);
+		file_opened(fd);
 		state_free(held);
 	}
 	return fd;

@@ -37,7 +37,7 @@ static void stream_end(void *arg)
 	if (c->fd >= 0) {
 		uint64_t held = state_hold();
 
-		file_drop_end(c->fd, c->f);
+		file_drop_end(c->fd, c->f, 0);
 		state_free(held);
 	}
 }

@@ -2,7 +2,7 @@
  * fdtab: descriptor number -> what the shim knows of it. One 64-bit word
  * each, changed by atomic exchange; a hint, never the truth (adopt.h, guard).
  *
- *   0                 nothing known yet
+ *   FD_UNKNOWN        nothing known yet (0), or only who opened it (FD_PRIVATE)
  *   FD_PLAIN          passes through: why (enum reason; REASON_NONE: not a file),
  *                     and the ledger's row
  *   FD_FILE           routed: slot and generation of its struct file
@@ -85,6 +85,8 @@ static inline bool fdtab_is_own(int fd)
 {
 	return fdtab_tag(fdtab_get(fd)) == FD_OWN;
 }
+
+#define FD_PRIVATE 8u	/* in an FD_UNKNOWN word: opened by this process since its last fork */
 
 #define FD_PARKED 4u	/* in an FD_OWN word: open only for the sake of POSIX locks */
 

@@ -137,13 +137,14 @@ static struct file *next_of(uint64_t dev, uint64_t ino, unsigned *at)
 	return NULL;
 }
 
-struct file *file_find(uint64_t dev, uint64_t ino, uint32_t flags, bool rescue)
+struct file *file_find(const struct file *like)
 {
 	unsigned at = 0;
 	struct file *f;
 
-	while ((f = next_of(dev, ino, &at))) {
-		if (f->flags == flags && f->rescue == rescue && f->twin >= 0)
+	while ((f = next_of(like->dev, like->ino, &at))) {
+		if (f->flags == like->flags && f->rescue == like->rescue &&
+		    f->private == like->private && f->twin >= 0)
 			return f;
 		file_release(f);
 	}
@@ -192,9 +193,9 @@ struct file *file_drop_begin(int fd)
 	return f;	/* the table's reference is now the caller's */
 }
 
-void file_drop_end(int fd, struct file *f)
+void file_drop_end(int fd, struct file *f, uint64_t after)
 {
-	fdtab_replace(fd, CHANGING, 0);
+	fdtab_replace(fd, CHANGING, after);
 	if (f)
 		file_release(f);
 	locks_unpark();
@@ -206,7 +207,7 @@ void file_drop(int fd)
 
 	if (word == CHANGING)	/* not ours to end */
 		return;
-	if (fdtab_tag(word) == FD_PLAIN)
+	if (fdtab_tag(word) == FD_PLAIN || fdtab_tag(word) == FD_UNKNOWN)
 		fdtab_replace(fd, word, 0);
 	else if (fdtab_tag(word) == FD_FILE && state_owner() && fdtab_replace(fd, word, 0))
 		file_release(&files[fdtab_slot(word)]);
@@ -269,6 +270,29 @@ void file_evict(int fd)
 	file_release(f);
 }
 
+void file_opened(int fd)
+{
+	file_fresh(fd);
+	fdtab_replace(fd, 0, FD_PRIVATE);
+}
+
+uint64_t file_word_of_dup(int fd)
+{
+	uint64_t word = fdtab_get(fd);
+
+	if (fdtab_tag(word) == FD_FILE)
+		return file_peek(word)->private ? FD_PRIVATE : 0;
+	return fdtab_tag(word) == FD_UNKNOWN ? word : 0;
+}
+
+void file_shared(void)
+{
+	for (unsigned i = 0; i < __atomic_load_n(&files_high, __ATOMIC_ACQUIRE); i++)
+		files[i].private = false;
+	for (int fd = 0; (fd = fdtab_next(fd, ~0ull, FD_PRIVATE)) >= 0; fd++)
+		fdtab_replace(fd, FD_PRIVATE, 0);
+}
+
 bool file_give_up(void)
 {
 	bool any = false;
@@ -298,8 +322,8 @@ static uint64_t recount(int fd, uint64_t word, void *arg)
 {
 	(void)fd;
 	(void)arg;
-	if (fdtab_tag(word) == FD_PLAIN)
-		return 0;	/* its row lies in the parent's ledger */
+	if (fdtab_tag(word) == FD_PLAIN || fdtab_tag(word) == FD_UNKNOWN)
+		return 0;	/* its row lies in the parent's ledger; it is shared */
 	if (fdtab_tag(word) == FD_FILE)
 		files[fdtab_slot(word)].refs++;
 	return word;
@@ -310,6 +334,7 @@ void file_forked(void)
 	for (unsigned i = 0; i < files_high; i++) {
 		files[i].refs = 0;
 		files[i].users = 0;
+		files[i].private = false;
 		files[i].direct_writes = 0;
 	}
 	fdtab_map(recount, NULL);

@@ -23,6 +23,7 @@ struct file {
 	int twin;		/* the shim's descriptor; -1: lost to an unseen close */
 	bool rescue;		/* the program's descriptor is the direct one, twin is cached */
 	bool block_device;
+	bool private;		/* nobody outside this process shares the offset */
 	uint64_t dev, ino;	/* identity: as fstat gives them */
 	uint32_t flags;		/* of the program's descriptor: FILE_FLAGS of F_GETFL */
 	struct align_facts facts;
@@ -54,8 +55,8 @@ struct file *file_peek(uint64_t word);
 
 uint64_t file_word(const struct file *f);
 
-/* A live slot of the same inode, kind and flags, referenced, or NULL. */
-struct file *file_find(uint64_t dev, uint64_t ino, uint32_t flags, bool rescue);
+/* A live slot of the same inode, flags and kind, referenced, or NULL. */
+struct file *file_find(const struct file *like);
 
 /* Marks all slots of the inode mapped; returns when no direct write is under way. */
 void file_stop_direct_writes(uint64_t dev, uint64_t ino);
@@ -63,10 +64,10 @@ void file_stop_direct_writes(uint64_t dev, uint64_t ino);
 /*
  * Takes the word off descriptor fd, which is about to be closed or replaced;
  * waits for requests under way on its file. file_drop_end, after that close,
- * gives up the reference (and maybe the twin).
+ * gives up the reference (and maybe the twin) and stores what is known then.
  */
 struct file *file_drop_begin(int fd);
-void file_drop_end(int fd, struct file *f);
+void file_drop_end(int fd, struct file *f, uint64_t after);
 
 /* The same for a descriptor that was found to be another file. */
 void file_drop(int fd);
@@ -85,6 +86,13 @@ bool file_give_up(void);
 
 /* exec: keeps twins of inodes with POSIX locks open across it (on), or not. */
 void file_hold_locked(bool on);
+
+/* The FD_UNKNOWN word of a duplicate of descriptor fd, and of one just opened. */
+uint64_t file_word_of_dup(int fd);
+void file_opened(int fd);
+
+/* This process has forked: from now on descriptors are shared. */
+void file_shared(void);
 
 /* In a fork child: references of threads that are not here are forgotten. */
 void file_forked(void);

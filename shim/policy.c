@@ -26,6 +26,14 @@ enum reason policy_request(const struct file *f, const struct request *rq, const
 	return REASON_NONE;
 }
 
+/*
+ * Readers that share an offset must not reserve past the end of the file: if
+ * it grows before they give that back, a record is read by none of them. So
+ * near the end the kernel's own read, which locks the offset, serves them;
+ * near is what this many reservations at once could reach.
+ */
+#define SHARERS 8
+
 enum reason policy_offset(const struct request *rq, const struct guard *g, int64_t off)
 {
 	uint64_t size = g->size;
@@ -34,6 +42,9 @@ enum reason policy_offset(const struct request *rq, const struct guard *g, int64
 		return REASON_file_limit;
 	if (rq->op == OP_READ && (uint64_t)off >= size)
 		return REASON_eof;
+	if (rq->op == OP_READ && !rq->positional && g->shared &&
+	    (size - (uint64_t)off) / SHARERS < rq->len)
+		return REASON_shared_offset;
 	if (rq->op == OP_WRITE && (uint64_t)off + rq->len > size)
 		size = (uint64_t)off + rq->len;
 	if (size < state_config.min_file)

@@ -76,6 +76,7 @@ static void before_fork(void)
 
 static void after_fork(void)
 {
+	file_shared();
 	gate_go(&own_numbers);
 }
 

@@ -26,6 +26,14 @@ extern struct state_fence { uint32_t state; } state_fence;
 extern __thread int state_quiet;
 extern __thread int state_vforked;
 
+/* glibc 2.32; where it is missing we are never alone. */
+extern char __libc_single_threaded __attribute__((weak));
+
+static inline bool state_alone(void)
+{
+	return &__libc_single_threaded && __libc_single_threaded;
+}
+
 extern struct config state_config;
 
 /* Slow half of state_ready: first call in this process, fork child, re-entry. */

@@ -124,8 +124,8 @@ static uint64_t total(void)
 int main(void)
 {
 	static const struct { const char *name; long err; } errors[] = {
-		{ "EIO", -EIO }, { "EINVAL", -EINVAL }, { "ENOMEM", -ENOMEM }, { "EMFILE", -EMFILE },
-		{ "ENOSYS", -ENOSYS }, { "EPERM", -EPERM }, { "EBADF", -EBADF }, { "EAGAIN", -EAGAIN },
+		{ "EIO", -EIO }, { "EINVAL", -EINVAL }, { "EMFILE", -EMFILE },
+		{ "ENOSYS", -ENOSYS }, { "EBADF", -EBADF },
 	};
 	const char *dir = getenv("TMPDIR") ? getenv("TMPDIR") : getenv("DIOSHIM_BUILD");
 	char path[4096];
