@@ -35,32 +35,34 @@
 
 #define STATX_ATTR_DAX_BIT 0x200000ull
 
-/* DESIGN: memory already, virtual, or decided by another process. */
-static bool on_refusal_list(uint32_t magic)
+static bool listed(const uint32_t *list, size_t n, uint32_t magic)
 {
-	const uint32_t list[] = {
-		MAGIC_PROC, MAGIC_SYSFS, MAGIC_CGROUP, MAGIC_CGROUP2, MAGIC_DEBUGFS, MAGIC_TRACEFS,
-		MAGIC_TMPFS, MAGIC_RAMFS, MAGIC_HUGETLBFS, MAGIC_FUSE, MAGIC_BPF, MAGIC_PSTORE,
-		MAGIC_SECURITYFS, MAGIC_CONFIGFS,
-	};
-
-	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+	for (size_t i = 0; i < n; i++)
 		if (list[i] == magic)
 			return true;
 	return false;
 }
 
+/* Memory already, virtual, or decided by another process. */
+static bool on_refusal_list(uint32_t magic)
+{
+	static const uint32_t list[] = {
+		MAGIC_PROC, MAGIC_SYSFS, MAGIC_CGROUP, MAGIC_CGROUP2, MAGIC_DEBUGFS, MAGIC_TRACEFS,
+		MAGIC_TMPFS, MAGIC_RAMFS, MAGIC_HUGETLBFS, MAGIC_FUSE, MAGIC_BPF, MAGIC_PSTORE,
+		MAGIC_SECURITYFS, MAGIC_CONFIGFS,
+	};
+
+	return listed(list, sizeof(list) / sizeof(list[0]), magic);
+}
+
 static bool may_share_extents(uint32_t magic)
 {
-	const uint32_t list[] = {
+	static const uint32_t list[] = {
 		MAGIC_XFS, MAGIC_BTRFS, MAGIC_BCACHEFS, MAGIC_NFS, MAGIC_CIFS, MAGIC_SMB2,
 		MAGIC_OCFS2, MAGIC_OVERLAY,
 	};
 
-	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
-		if (list[i] == magic)
-			return true;
-	return false;
+	return listed(list, sizeof(list) / sizeof(list[0]), magic);
 }
 
 /* Appends text to s (of size max); the result is cut, never unterminated. */

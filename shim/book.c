@@ -297,7 +297,8 @@ void book_copied(struct ledger_file *in, struct ledger_file *out, enum route rou
 	book_total(route, why, n);
 	if (n == 0)
 		return;
-	book_count(COUNTER_copied_bytes, n);
+	if (route != ROUTE_in_kernel)
+		book_count(COUNTER_copied_bytes, n);
 	book_route(in, route, why, n);
 	book_route(out, route, why, n);
 	if (in)

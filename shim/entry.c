@@ -1,5 +1,6 @@
 #include "entry.h"
 
+#include "locks.h"
 #include "own.h"
 #include "pool.h"
 #include "sys.h"
@@ -52,6 +53,38 @@ bool entry_make_room(int *round)
 		any = (*round)++ == 0 ? file_give_up() : own_give_up();
 	state_free(held);
 	return any;
+}
+
+static int settle(int fd)
+{
+	int own = fdtab_next(0, FDTAB_TAG, FD_OWN), flags = sys_fcntl(fd, F_GETFD, 0), r = -1;
+	struct sys_identity id;
+
+	if (own < 0 || own > fd || flags < 0 || sys_identify(fd, &id) != 0)
+		return fd;
+	/* The higher number is closed again, which must not cost a lock. */
+	if (!locks_close_begin(id.ino))
+		return fd;
+	if (!locks_held(fd, id.ino)) {
+		file_evict(own);
+		r = sys_fcntl(fd, flags & FD_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, own);
+		if (r >= 0)
+			sys_close(r == own ? fd : r);
+	}
+	locks_close_end(id.ino);
+	return r == own ? own : fd;
+}
+
+int entry_settle(int fd)
+{
+	uint64_t held;
+
+	if (__builtin_expect(fd < own_lowest, 1) || !state_ready())
+		return fd;
+	held = state_hold();
+	fd = settle(fd);
+	state_free(held);
+	return fd;
 }
 
 /* Routed until a moment ago, now it is not: the kernel answers, as it is. */

@@ -77,6 +77,12 @@ static inline long entry_result(long r)
  */
 bool entry_make_room(int *round);
 
+/*
+ * The program was given number fd. If the kernel went past one of ours for
+ * it, ours steps aside: the number the program would have had without us.
+ */
+int entry_settle(int fd);
+
 /* Makes the call, and again while ours stand in its way. */
 #define ENTRY_WITH_ROOM(result, call)                                                \
 	for (int round_ = 0; ((result) = (call)) < 0 && entry_make_room(&round_);) { \

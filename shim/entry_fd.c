@@ -71,7 +71,7 @@ EXPORT int dup(int fd)
 	if (not_yours(fd))
 		return -1;
 	ENTRY_WITH_ROOM(r, real.dup(fd))
-	return fresh(r, fd);
+	return fresh(entry_settle(r), fd);
 }
 
 /* dup2, dup3: number to is about to become another descriptor. */

@@ -13,6 +13,7 @@ EXPORT int __openat_2(int dir, const char *path, int flags);
  */
 static int opened(int fd)
 {
+	fd = entry_settle(fd);
 	if (fd >= 0 && fdtab_get(fd) == 0 && state_ready()) {
 		fdtab_replace(fd, 0, FD_PRIVATE);
 	} else if (fd >= 0 && state_ready()) {

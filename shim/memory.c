@@ -91,32 +91,28 @@ static void step(struct memory_walk *w, size_t n)
 	}
 }
 
-bool memory_walk_writable(struct memory_walk w, size_t n)
+static bool walk_populate(struct memory_walk w, size_t n, int advice)
 {
 	bool good = true;
 
 	while (good && n > 0 && w.left > 0) {
 		size_t here = piece(&w, n);
 
-		good = memory_writable((char *)w.iov->iov_base + w.at, here);
+		good = populate((const char *)w.iov->iov_base + w.at, here, advice);
 		step(&w, here);
 		n -= here;
 	}
 	return good;
 }
 
+bool memory_walk_writable(struct memory_walk w, size_t n)
+{
+	return walk_populate(w, n, MADV_POPULATE_WRITE);
+}
+
 bool memory_walk_readable(struct memory_walk w, size_t n)
 {
-	bool good = true;
-
-	while (good && n > 0 && w.left > 0) {
-		size_t here = piece(&w, n);
-
-		good = memory_readable((char *)w.iov->iov_base + w.at, here);
-		step(&w, here);
-		n -= here;
-	}
-	return good;
+	return walk_populate(w, n, MADV_POPULATE_READ);
 }
 
 void memory_put(struct memory_walk *w, const char *from, size_t n)

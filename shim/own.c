@@ -4,10 +4,13 @@
 #include "state.h"
 #include "sys.h"
 
+#include <limits.h>
+
 int own_proc = -1;
 int own_dir = -1;
 int own_stderr = -1;
 struct gate own_numbers;
+int own_lowest = INT_MAX;
 
 /*
  * High enough that programs do not get there, low enough that the kernel's
@@ -33,6 +36,8 @@ int own_raise(int fd, uint64_t word)
 	own_close(fd);
 	if (high >= 0)
 		fdtab_set(high, fdtab_own(word));
+	if (high >= 0 && high < own_lowest)
+		own_lowest = high;
 	return high;
 }
 

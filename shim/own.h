@@ -31,6 +31,9 @@ extern int own_stderr;	/* a copy of descriptor 2, for DIOSHIM_LOG=- */
 int own_raise(int fd, uint64_t word);
 void own_close(int fd);
 
+/* The lowest number ever taken; INT_MAX while none is. */
+extern int own_lowest;
+
 /* To another number: the program wants this one. */
 void own_move(int fd);
 

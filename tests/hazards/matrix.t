@@ -32,4 +32,6 @@ for chunk in $small $large; do
 	went_direct "random calls"
 done
 
+transcript "random calls, mode off" --mode off -- "$PROGS/matrix_random" $small 4 2500
+
 done_testing
