@@ -67,42 +67,52 @@ static size_t step(struct copy *c, const struct end *in, const struct end *out, 
 	return done;
 }
 
-/* Copies what can be copied; the bytes, or 0 and *why. */
-static size_t copy(const struct end *in, const struct end *out, size_t len, bool is_sendfile,
-		   enum reason *why)
+/* One step with both files in hand, and signals held. */
+static size_t guarded_step(struct copy *c, const struct end *in, const struct end *out,
+			   size_t asked, enum reason *why)
 {
-	struct copy c = { .in_fd = in->fd, .out_fd = out->fd, .is_sendfile = is_sendfile };
 	struct way wi = { .f = NULL }, wo = { .f = NULL };
-	size_t done = 0, asked = len;
-	uint64_t held;
+	uint64_t held = state_hold();
+	size_t n = 0;
 
-	*why = REASON_copy_other;
-	if (!state_ready() || len > SSIZE_MAX)
-		return 0;
-	held = state_hold();
-	if (len > SYS_MAX_RW)
-		len = SYS_MAX_RW;
-	if (!way_adopt(&wi, in->fd) || !way_adopt(&wo, out->fd))
-		len = 0;
-	c.in = wi.f;
-	c.out = wo.f;
-	while (done < len) {
-		size_t n;
-
-		c.len = len - done < STEP ? len - done : STEP;
-		n = step(&c, in, out, asked, why);
-		asked = 0;
-		done += n;
-		if (n == 0 || n < c.len)
-			break;
-		state_free(held);	/* signals that came meanwhile */
-		held = state_hold();
+	if (way_adopt(&wi, in->fd) && way_adopt(&wo, out->fd)) {
+		c->in = wi.f;
+		c->out = wo.f;
+		n = step(c, in, out, asked, why);
 	}
 	if (wo.f)
 		file_leave(wo.f);
 	if (wi.f)
 		file_leave(wi.f);
 	state_free(held);
+	return n;
+}
+
+/*
+ * Copies what can be copied; the bytes, or 0 and *why. Signals, and whoever
+ * wants to close one of the two, get their turn between the steps.
+ */
+static size_t copy(const struct end *in, const struct end *out, size_t len, bool is_sendfile,
+		   enum reason *why)
+{
+	struct copy c = { .in_fd = in->fd, .out_fd = out->fd, .is_sendfile = is_sendfile };
+	size_t done = 0, asked = len;
+
+	*why = REASON_copy_other;
+	if (!state_ready() || len > SSIZE_MAX)
+		return 0;
+	if (len > SYS_MAX_RW)
+		len = SYS_MAX_RW;
+	while (done < len) {
+		size_t n;
+
+		c.len = len - done < STEP ? len - done : STEP;
+		n = guarded_step(&c, in, out, asked, why);
+		asked = 0;
+		done += n;
+		if (n == 0 || n < c.len)
+			break;
+	}
 	if (done > 0)
 		book_call(done, (ssize_t)done);
 	return done;
