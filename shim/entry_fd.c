@@ -24,12 +24,17 @@ static bool not_yours(int fd)
 /* A number that the kernel has just given out. */
 static void forget(int fd)
 {
-	if (fd >= 0 && fdtab_get(fd) != 0 && state_ready()) {
-		uint64_t held = state_hold();
+	uint64_t held, word = fd >= 0 ? fdtab_get(fd) : 0;
 
-		file_fresh(fd);
-		state_free(held);
+	if (word == 0 || !state_ready())
+		return;
+	if (fdtab_tag(word) != FD_FILE && fdtab_tag(word) != FD_OWN && !locks_parked()) {
+		file_drop(fd);	/* a word, and nothing behind it */
+		return;
 	}
+	held = state_hold();
+	file_fresh(fd);
+	state_free(held);
 }
 
 /* The same for a duplicate of from. */
