@@ -144,7 +144,7 @@ ssize_t way_book(const struct way *w, enum op op, size_t asked, ssize_t ret)
 		return ret;
 	if (fdtab_tag(w->word) == FD_PLAIN) {
 		row = book_row_at(fdtab_row(w->word));
-	} else {	/* less than a block (way_in_short), or changed under our hands */
+	} else {	/* less than a block (way_in_write), or changed under our hands */
 		why = asked < PLAN_BLOCK && op == OP_WRITE ? REASON_edge : REASON_changing;
 		if (fdtab_tag(w->word) == FD_FILE)
 			row = adopt_row(file_peek(w->word));

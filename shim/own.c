@@ -12,6 +12,9 @@ int own_stderr = -1;
 struct gate own_numbers;
 int own_lowest = INT_MAX;
 
+static int *const known[] = { &own_proc, &own_dir, &own_stderr };
+#define KNOWN (sizeof(known) / sizeof(known[0]))
+
 /*
  * High enough that programs do not get there, low enough that the kernel's
  * descriptor table stays small: fork copies it up to the highest one in use.
@@ -29,15 +32,23 @@ static long floor_number(void)
 	return FLOOR_MAX;
 }
 
-int own_raise(int fd, uint64_t word)
+/* A copy of fd at number min or above, marked as ours; -errno. */
+static int copy_above(int fd, long min, uint64_t word)
 {
-	int high = sys_fcntl(fd, F_DUPFD_CLOEXEC, floor_number());
+	int high = sys_fcntl(fd, F_DUPFD_CLOEXEC, min);
 
-	own_close(fd);
 	if (high >= 0)
 		fdtab_set(high, fdtab_own(word));
 	if (high >= 0 && high < own_lowest)
 		own_lowest = high;
+	return high;
+}
+
+int own_raise(int fd, uint64_t word)
+{
+	int high = copy_above(fd, floor_number(), word);
+
+	own_close(fd);
 	return high;
 }
 
@@ -49,10 +60,9 @@ void own_close(int fd)
 
 bool own_give_up(void)
 {
-	int *const known[] = { &own_proc, &own_dir, &own_stderr };
 	bool any = false;
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+	for (size_t i = 0; i < KNOWN; i++) {
 		if (*known[i] < 0)
 			continue;
 		own_close(*known[i]);
@@ -99,12 +109,9 @@ int own_open_proc(const char *name, int flags)
 
 void own_move(int fd)
 {
-	int *const known[] = { &own_proc, &own_dir, &own_stderr };
-	int high = sys_fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
+	int high = copy_above(fd, fd + 1, 0);
 
-	if (high >= 0)
-		fdtab_set(high, fdtab_own(0));
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+	for (size_t i = 0; i < KNOWN; i++)
 		if (*known[i] == fd)
 			*known[i] = high >= 0 ? high : -1;
 	own_close(fd);
@@ -125,11 +132,8 @@ void own_start(void)
 	if (c->dir)
 		own_dir = open_folder(c->dir);
 	if (c->log && c->log[0] == '-' && c->log[1] == '\0') {
-		int fd = sys_fcntl(2, F_DUPFD_CLOEXEC, floor_number());
+		int fd = copy_above(2, floor_number(), 0);
 
-		if (fd >= 0) {
-			fdtab_set(fd, fdtab_own(0));
-			own_stderr = fd;
-		}
+		own_stderr = fd >= 0 ? fd : -1;
 	}
 }

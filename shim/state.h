@@ -3,7 +3,7 @@
  *
  * The word that every entry looks at lies in a page of its own that a fork
  * child finds zeroed (MADV_WIPEONFORK): however the fork was made (fork, _Fork,
- * raw clone), the child's first call starts over, without a handler. A
+ * raw clone), the child's first call starts over; after fork() at once. A
  * vfork child runs in its parent's memory and is known by a mark of its thread.
  * Depends on: config, sys.
  */

@@ -45,10 +45,12 @@ static void children(void)
 	close(a);
 }
 
-/* Another process's lock stands before ours in the kernel's list. */
-static void neighbours(void)
+/*
+ * Another process that locks the first ten bytes of "a", until the writing
+ * end of q is closed.
+ */
+static pid_t neighbour(short type, int p[2], int q[2])
 {
-	int a = fresh("a"), p[2], q[2];
 	char c = 0;
 
 	NEED(pipe(p) == 0 && pipe(q) == 0);
@@ -57,11 +59,20 @@ static void neighbours(void)
 	if (!pid) {
 		int mine = open("a", O_RDWR);
 
-		NEED(set(mine, F_SETLK, F_RDLCK, 0, 10) == 0 && write(p[1], &c, 1) == 1);
+		NEED(set(mine, F_SETLK, type, 0, 10) == 0 && write(p[1], &c, 1) == 1);
 		NEED(close(q[1]) == 0 && read(q[0], &c, 1) == 0);
 		_exit(0);
 	}
 	NEED(read(p[0], &c, 1) == 1);
+	return pid;
+}
+
+/* Another process's lock stands before ours in the kernel's list. */
+static void neighbours(void)
+{
+	int a = fresh("a"), p[2], q[2];
+	pid_t pid = neighbour(F_RDLCK, p, q);
+
 	say(set(a, F_SETLK, F_RDLCK, 5, 20), "shared with a neighbour");
 	traffic(a);
 	for (int i = 0; i < 3; i++) {
@@ -95,19 +106,8 @@ static void waiting(void)
 	int a = fresh("a"), b, p[2], q[2];
 	pthread_t t;
 	void *r;
-	char c = 0;
+	pid_t pid = neighbour(F_WRLCK, p, q);
 
-	NEED(pipe(p) == 0 && pipe(q) == 0);
-	fflush(stdout);
-	pid_t pid = fork();
-	if (!pid) {
-		int mine = open("a", O_RDWR);
-
-		NEED(set(mine, F_SETLK, F_WRLCK, 0, 10) == 0 && write(p[1], &c, 1) == 1);
-		NEED(close(q[1]) == 0 && read(q[0], &c, 1) == 0);
-		_exit(0);
-	}
-	NEED(read(p[0], &c, 1) == 1);
 	NEED(pthread_create(&t, NULL, waiter, &a) == 0);
 	usleep(50000);
 	b = fresh("b");
