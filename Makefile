@@ -30,8 +30,11 @@ SHIM_OBJ := $(SHIM_SRC:%.c=$(B)/%.o)
 CLI_SRC  := $(wildcard cli/*.c)
 CLI_OBJ  := $(CLI_SRC:%.c=$(B)/%.o) $(B)/shim/config.o
 PROGS    := $(patsubst tests/progs/%.c,$(B)/tests/%,$(wildcard tests/progs/*.c))
+MULTI    := $(patsubst tests/progs/%/,$(B)/tests/%,$(wildcard tests/progs/*/))
 UNITS    := $(patsubst tests/unit/%.c,$(B)/tests/unit_%,$(wildcard tests/unit/*.c))
-TESTS    := $(wildcard tests/*.t tests/programs/*.t tests/hazards/*.t)
+TESTS    := $(wildcard tests/*.t tests/programs/*.t tests/hazards/*.t tests/machines/*.t)
+SOAKS    := $(wildcard tests/machines/*.soak)
+DURATION ?= 600
 
 all: $(B)/libdioshim.so $(B)/dioshim	## build the library and the command (default)
 
@@ -63,18 +66,29 @@ $(B)/tests/unit_%: tests/unit/%.c $(SHIM_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(BASE) -Ishim -Itests -o $@ $< $(SHIM_OBJ) -ldl -pthread
 
+PROG_CF  := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Itests
+
 $(B)/tests/%: tests/progs/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Itests -MMD -MP -o $@ $< -pthread -ldl
+	$(CC) $(PROG_CF) -MMD -MP -o $@ $< -pthread -ldl
+
+# A program of several files is a folder.
+.SECONDEXPANSION:
+$(MULTI): $(B)/tests/%: $$(wildcard tests/progs/$$*/*.[ch])
+	@mkdir -p $(@D)
+	$(CC) $(PROG_CF) -o $@ $(filter %.c,$^) -pthread -ldl
 
 -include $(SHIM_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(PROGS:=.d) $(UNITS:=.d)
 
-tests-build: all $(PROGS) $(UNITS)	## build the test programs
+tests-build: all $(PROGS) $(MULTI) $(UNITS)	## build the test programs
 
 check: all	## install or name what the tests need, and run them (TAP, by prove)
 	tests/install-deps
 	$(MAKE) tests-build
 	DIOSHIM_BUILD=$(abspath $(B)) prove --merge --timer -j$(JOBS) $(if $(V),-v) $(UNITS) $(TESTS)
+
+soak: tests-build	## the random machines, each DURATION (600 s) long
+	for s in $(SOAKS); do DIOSHIM_BUILD=$(abspath $(B)) $$s $(DURATION) || exit 1; done
 
 demo: all	## unmodified programs under the shim, on real files, and the ledger
 	DIOSHIM_BUILD=$(abspath $(B)) examples/demo.sh
@@ -88,4 +102,4 @@ clean:	## remove the build folder
 help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t16
 
-.PHONY: all tests-build check demo bench clean help
+.PHONY: all tests-build check soak demo bench clean help
