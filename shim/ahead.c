@@ -1,6 +1,7 @@
 #include "ahead.h"
 
 #include "book.h"
+#include "fdtab.h"
 #include "pool.h"
 
 #define CONTEXTS 8
@@ -81,7 +82,10 @@ static void issue(struct ahead *a)
 		a->slot[i].off = a->next;
 		a->slot[i].len = left < a->piece ? (size_t)left : a->piece;
 		a->slot[i].state = AHEAD_IDLE;
-		if (a->context >= 0) {
+		if (!fdtab_still(a->fd, a->word)) {	/* somebody else's number by now */
+			a->slot[i].state = AHEAD_DONE;
+			a->slot[i].got = -EBADF;
+		} else if (a->context >= 0) {
 			cb.aio_data = (unsigned)i;
 			cb.aio_lio_opcode = IOCB_CMD_PREAD;
 			cb.aio_fildes = (uint32_t)a->fd;
@@ -96,12 +100,13 @@ static void issue(struct ahead *a)
 	}
 }
 
-bool ahead_start(struct ahead *a, int fd, uint64_t off, uint64_t end)
+bool ahead_start(struct ahead *a, int fd, uint64_t word, uint64_t off, uint64_t end)
 {
 	uint64_t total = end - off;
 	size_t piece = PIECE_MIN;
 
 	a->fd = fd;
+	a->word = word;
 	a->next = off;
 	a->end = end;
 	a->head = a->ready = 0;
@@ -159,7 +164,8 @@ bool ahead_next(struct ahead *a, char **buf, ssize_t *got, size_t *asked)
 	if (a->ready == 0)
 		return false;
 	if (a->slot[i].state == AHEAD_IDLE) {
-		a->slot[i].got = sys_pread(a->fd, a->slot[i].buf, a->slot[i].len,
+		a->slot[i].got = !fdtab_still(a->fd, a->word) ? -EBADF :
+				 sys_pread(a->fd, a->slot[i].buf, a->slot[i].len,
 					   (int64_t)a->slot[i].off);
 		if (a->slot[i].got > 0)
 			book_own_read((size_t)a->slot[i].got);

@@ -5,7 +5,7 @@
  * writing it elsewhere, overlaps with reading the next; where AIO is refused
  * (seccomp, aio-max-nr) each piece is read when it is asked for. Never for
  * writes: an asynchronous direct write beside a buffered one loses data.
- * Depends on: pool, sys, book.
+ * Depends on: fdtab, pool, sys, book.
  */
 #ifndef DIOSHIM_AHEAD_H
 #define DIOSHIM_AHEAD_H
@@ -18,6 +18,7 @@
 
 struct ahead {
 	int fd;
+	uint64_t word;		/* of its file, for fdtab_still */
 	uint64_t next;		/* offset of the next read to issue, bytes */
 	uint64_t end;		/* where to stop, block-aligned, bytes */
 	size_t piece;		/* bytes per slot */
@@ -39,10 +40,11 @@ struct ahead {
 };
 
 /*
- * Starts reading [off, end), both block-aligned. In flight: up to about 2 MiB.
+ * Starts reading [off, end), both block-aligned, from descriptor fd of the file
+ * whose word of the table that is. In flight: up to about 2 MiB.
  * False when the pool has not one free chunk; nothing is held then.
  */
-bool ahead_start(struct ahead *a, int fd, uint64_t off, uint64_t end);
+bool ahead_start(struct ahead *a, int fd, uint64_t word, uint64_t off, uint64_t end);
 
 /*
  * The next piece: its bytes, how many (short at end of file, or -errno).

@@ -5,6 +5,8 @@
 #include "sys.h"
 #include "text.h"
 
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -13,15 +15,8 @@ uint32_t book_epoch;
 
 static struct ledger spare;	/* where no mapping can be had: booked, but seen by no one */
 static uint64_t looked;		/* bytes that book_worth read before there was a ledger */
+static uint64_t zeroed;		/* bytes that make_blocks wrote */
 static bool forked;		/* a fork child's counts in /proc/self/io began at 0 */
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts = { 0, 0 };
-
-	sys_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* A file "dioshim.PID.N" that did not exist; -errno. A pid that execs takes the next N. */
 static int create(void)
@@ -53,6 +48,37 @@ static bool may_grow(void)
 	return sys_getrlimit(RLIMIT_FSIZE, &r) == 0 && r.rlim_cur >= sizeof(struct ledger);
 }
 
+/*
+ * Blocks for all of the file: a store into a hole of a full file system is
+ * SIGBUS. Where they cannot be had at once, zeroes are written. btrfs writes
+ * elsewhere what is written again, and then needs room again: not this file.
+ */
+static int make_blocks(int fd)
+{
+	static const char zeroes[4096];
+	struct statfs fs;
+	int r, nocow = FS_NOCOW_FL;
+
+	if (!may_grow())
+		return -EFBIG;
+	if (sys_fstatfs(fd, &fs) == 0 && (uint32_t)fs.f_type == BTRFS_SUPER_MAGIC)
+		sys_ioctl(fd, FS_IOC_SETFLAGS, &nocow);
+	r = sys_fallocate(fd, 0, 0, sizeof(struct ledger));
+	if (r != -EOPNOTSUPP)
+		return r;
+	for (size_t at = 0; at < sizeof(struct ledger);) {
+		size_t left = sizeof(struct ledger) - at;
+		ssize_t n = sys_pwrite(fd, zeroes, left < sizeof(zeroes) ? left : sizeof(zeroes),
+				       (int64_t)at);
+
+		if (n <= 0)
+			return -ENOSPC;
+		zeroed += (size_t)n;
+		at += (size_t)n;
+	}
+	return 0;
+}
+
 static struct ledger *map_ledger(void)
 {
 	bool gate = gate_try_hard(&own_numbers);
@@ -60,12 +86,7 @@ static struct ledger *map_ledger(void)
 	long at = -1;
 
 	if (fd >= 0) {
-		/* Blocks first: a store into a hole of a full file system is SIGBUS. */
-		int r = may_grow() ? sys_fallocate(fd, 0, 0, sizeof(struct ledger)) : -EFBIG;
-
-		if (r == -EOPNOTSUPP)
-			r = sys_ftruncate(fd, sizeof(struct ledger));
-		if (r == 0)
+		if (make_blocks(fd) == 0)
 			at = sys_mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE,
 				      MAP_SHARED, fd, 0);
 		sys_close(fd);
@@ -165,10 +186,11 @@ struct ledger *book_make(void)
 	l->files_n = LEDGER_FILES;
 	l->pid = (uint32_t)sys_getpid();
 	l->ppid = (uint32_t)sys_getppid();
-	l->start_ns = now_ns();
+	l->start_ns = sys_now_ns(CLOCK_REALTIME);
 	if (forked) {
 		book_own_read(looked);
-		looked = 0;
+		book_kernel(OP_WRITE, zeroed);
+		looked = zeroed = 0;
 	} else if (state_fence.state != STATE_OFF) {
 		struct ledger_witness *w = &l->witness;
 
@@ -184,6 +206,12 @@ struct ledger *book_make(void)
 void book_start(void)
 {
 	book_now();
+}
+
+void book_lost(void)
+{
+	book_ledger = &spare;
+	book_epoch++;
 }
 
 void book_forked(void)
@@ -213,7 +241,7 @@ void book_witness(enum ledger_state state)
 		w->wchar = wchar;
 		w->readings++;
 	}
-	l->end_ns = now_ns();
+	l->end_ns = sys_now_ns(CLOCK_REALTIME);
 	l->state = state;
 }
 

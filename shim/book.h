@@ -104,6 +104,7 @@ void book_witness(enum ledger_state state);
 bool book_worth(void);
 
 void book_start(void);		/* once, in the constructor or the first call */
+void book_lost(void);		/* in one that may make no system call: nobody will see it */
 void book_forked(void);		/* in a fork child: a ledger of its own, when needed */
 
 #endif

@@ -63,8 +63,12 @@ enum reason copy_check(struct copy *c)
 static size_t put_cached(const struct copy *c, const char *buf, size_t n, uint64_t to,
 			 enum reason why)
 {
-	ssize_t w = sys_pwrite(file_cached_fd(c->out, c->out_fd), buf, n, (int64_t)to);
+	const int fd = file_cached_fd(c->out, c->out_fd);
+	ssize_t w;
 
+	if (!fdtab_still(fd, file_word(c->out)))
+		return 0;
+	w = sys_pwrite(fd, buf, n, (int64_t)to);
 	if (w <= 0)
 		return 0;
 	book_kernel(OP_WRITE, (size_t)w);
@@ -121,7 +125,8 @@ size_t copy_run(const struct copy *c)
 	ssize_t got;
 	char *buf;
 
-	if (!ahead_start(&a, file_direct_fd(c->in, c->in_fd), at, (end + mask) & ~mask))
+	if (!ahead_start(&a, file_direct_fd(c->in, c->in_fd), file_word(c->in), at,
+			 (end + mask) & ~mask))
 		return 0;
 	while (ahead_next(&a, &buf, &got, &asked)) {
 		size_t skip = from + done > at ? (size_t)(from + done - at) : 0, n, w;

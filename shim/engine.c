@@ -97,7 +97,7 @@ static ssize_t call_on_twin(const struct file *f, const struct request *rq, int 
 	/* What appends moves the offset to where it ended. */
 	if (rq->op == OP_WRITE && ((flags & O_APPEND) || (rq->rwf & RWF_APPEND))) {
 		r = engine_kernel_call(rq, f->twin);
-		if (r > 0)	/* where the append left the twin's offset */
+		if (r > 0 && fdtab_still(rq->fd, file_word(f)))	/* where the append left the twin's offset */
 			sys_lseek(rq->fd, sys_lseek(f->twin, 0, SEEK_CUR), SEEK_SET);
 		return r;
 	}
@@ -107,7 +107,7 @@ static ssize_t call_on_twin(const struct file *f, const struct request *rq, int 
 	at.positional = true;
 	at.off = end - (int64_t)rq->len;
 	r = engine_kernel_call(&at, f->twin);
-	if (r < (ssize_t)rq->len)
+	if (r < (ssize_t)rq->len && fdtab_still(rq->fd, file_word(f)))
 		sys_lseek(rq->fd, (r > 0 ? r : 0) - (int64_t)rq->len, SEEK_CUR);
 	return r;
 }
@@ -224,7 +224,7 @@ static ssize_t run_planned(struct file *f, const struct request *rq, const struc
 			   int64_t off)
 {
 	struct run r = {
-		.f = f, .rq = rq, .row = adopt_row(f), .off = (uint64_t)off,
+		.f = f, .rq = rq, .row = adopt_row(f), .off = (uint64_t)off, .word = file_word(f),
 		.cached = file_cached_fd(f, rq->fd), .direct = file_direct_fd(f, rq->fd),
 	};
 
@@ -236,6 +236,7 @@ static ssize_t run_positional(struct file *f, const struct request *rq, enum rea
 {
 	struct run r = {
 		.f = f, .rq = rq, .row = adopt_row(f), .off = (uint64_t)rq->off,
+		.word = file_word(f),
 		.cached = file_cached_fd(f, rq->fd),
 	};
 
@@ -249,9 +250,9 @@ static size_t planned(const struct plan *p)
 }
 
 /* Gives back what a reservation that ended at end did not use, if nobody went on from there. */
-static void give_back(int fd, int64_t end, int64_t unused)
+static void give_back(const struct file *f, int fd, int64_t end, int64_t unused)
 {
-	if (unused > 0 && sys_lseek(fd, 0, SEEK_CUR) == end)
+	if (unused > 0 && fdtab_still(fd, file_word(f)) && sys_lseek(fd, 0, SEEK_CUR) == end)
 		sys_lseek(fd, -unused, SEEK_CUR);
 }
 
@@ -282,13 +283,13 @@ static ssize_t run_at_own_offset(struct file *f, const struct request *rq, struc
 	at.off = end - len;
 	if (at.off != off) {	/* somebody moved it after the look; perhaps the file grew */
 		if (!adopt_guard(rq->fd, f, g)) {
-			give_back(rq->fd, end, len);
+			give_back(f, rq->fd, end, len);
 			return ENGINE_STALE;
 		}
 		why = make_plan(&p, f, &at, g, at.off);
 	}
 	r = why == REASON_NONE ? run_planned(f, &at, &p, at.off) : run_positional(f, &at, why);
-	give_back(rq->fd, end, len - (r > 0 ? r : 0));
+	give_back(f, rq->fd, end, len - (r > 0 ? r : 0));
 	return r;
 }
 

@@ -31,7 +31,9 @@ bool way_find(struct way *w, int fd)
 	if (state_ready()) {
 		pthread_testcancel();
 		w->held = state_hold();
-		if (way_adopt(w, fd))
+		/* Switched off in between: whoever does that waits only for those it saw. */
+		if (state_fence.state == STATE_READY &&
+		    (way_adopt(w, fd) || fdtab_tag(w->word) == FD_OWN))
 			return true;
 		state_free(w->held);
 	} else if (fdtab_tag(w->word) != FD_PLAIN) {
@@ -39,6 +41,14 @@ bool way_find(struct way *w, int fd)
 								       REASON_reentry, 0);
 	}
 	return false;
+}
+
+bool entry_not_yours(int fd)
+{
+	if (!fdtab_is_own(fd) || state_vforked)
+		return false;
+	errno = EBADF;
+	return true;
 }
 
 bool entry_make_room(int *round)
@@ -102,7 +112,10 @@ ssize_t way_run(struct way *w, struct request *rq)
 	char *many = NULL;
 	ssize_t r = ENGINE_STALE;
 
-	if (!engine_copy_iovec(rq, few, &many) || !engine_measure(rq)) {
+	if (!w->f) {	/* one of our numbers */
+		r = -EBADF;
+		book_call(0, r);
+	} else if (!engine_copy_iovec(rq, few, &many) || !engine_measure(rq)) {
 		r = engine_kernel_call(rq, rq->fd);
 		rq->len = r > 0 ? (size_t)r : 0;
 		way_book(w, rq->op, rq->len, r);
@@ -111,7 +124,7 @@ ssize_t way_run(struct way *w, struct request *rq)
 			r = engine_run(w->f, rq);
 			if (r != ENGINE_STALE)
 				break;
-			file_leave(w->f);
+			file_leave(rq->fd, w->f);
 			file_drop(rq->fd);
 			way_adopt(w, rq->fd);
 		}
@@ -121,7 +134,7 @@ ssize_t way_run(struct way *w, struct request *rq)
 	if (many)
 		pool_put(many);
 	if (w->f)
-		file_leave(w->f);
+		file_leave(rq->fd, w->f);
 	state_free(held);
 	return entry_result(r);
 }

@@ -29,7 +29,7 @@ bool way_find(struct way *w, int fd);
 /* The same inside state_hold: looks at fd, adopts it if need be. w->f is the caller's. */
 bool way_adopt(struct way *w, int fd);
 
-/* Is a data call on fd to be routed? A cancellation point if so. */
+/* Is a data call on fd for way_run? A cancellation point if so. */
 static inline bool way_in(struct way *w, int fd)
 {
 	const bool ready = state_ready();	/* first: in a fork child it changes the table */
@@ -71,6 +71,9 @@ static inline long entry_result(long r)
 	return r;
 }
 
+/* One of the shim's numbers, used by the program: EBADF, as if nothing were open there. */
+bool entry_not_yours(int fd);
+
 /*
  * The program was told EMFILE or ENFILE: gives up descriptors of ours. True
  * if there were any, and the call is worth another try. More at each round.
@@ -85,7 +88,8 @@ int entry_settle(int fd);
 
 /* Makes the call, and again while ours stand in its way. */
 #define ENTRY_WITH_ROOM(result, call)                                                \
-	for (int round_ = 0; ((result) = (call)) < 0 && entry_make_room(&round_);) { \
+	for (int round_ = 0, errno_ = errno;                                         \
+	     ((result) = (call)) < 0 && entry_make_room(&round_); errno = errno_) {  \
 	}
 
 /* Both: the last words of a process, before it ends or becomes another program. */

@@ -26,13 +26,13 @@ static int64_t offset_of(const struct end *e)
 	return e->at ? *e->at : sys_lseek(e->fd, 0, SEEK_CUR);
 }
 
-static bool advance(const struct end *e, int64_t from, int64_t n)
+static bool advance(const struct end *e, const struct file *f, int64_t from, int64_t n)
 {
 	if (e->at) {
 		*e->at = from + n;
 		return true;
 	}
-	return sys_lseek(e->fd, n, SEEK_CUR) == from + n;
+	return fdtab_still(e->fd, file_word(f)) && sys_lseek(e->fd, n, SEEK_CUR) == from + n;
 }
 
 /* Reserve, copy, give back. What was copied; 0 with *why where the kernel is to do it. */
@@ -50,19 +50,19 @@ static size_t step(struct copy *c, const struct end *in, const struct end *out, 
 		return 0;
 	len = c->len;
 	*why = REASON_copy_other;
-	if (!advance(in, c->in_off, (int64_t)len)) {
+	if (!advance(in, c->in, c->in_off, (int64_t)len)) {
 		sys_lseek(in->fd, -(int64_t)len, SEEK_CUR);
 		return 0;
 	}
-	if (!advance(out, c->out_off, (int64_t)len)) {
+	if (!advance(out, c->out, c->out_off, (int64_t)len)) {
 		sys_lseek(out->fd, -(int64_t)len, SEEK_CUR);
-		advance(in, c->in_off + (int64_t)len, -(int64_t)len);
+		advance(in, c->in, c->in_off + (int64_t)len, -(int64_t)len);
 		return 0;
 	}
 	done = copy_run(c);
 	if (done < len) {
-		advance(in, c->in_off + (int64_t)len, (int64_t)done - (int64_t)len);
-		advance(out, c->out_off + (int64_t)len, (int64_t)done - (int64_t)len);
+		advance(in, c->in, c->in_off + (int64_t)len, (int64_t)done - (int64_t)len);
+		advance(out, c->out, c->out_off + (int64_t)len, (int64_t)done - (int64_t)len);
 	}
 	return done;
 }
@@ -81,9 +81,9 @@ static size_t guarded_step(struct copy *c, const struct end *in, const struct en
 		n = step(c, in, out, asked, why);
 	}
 	if (wo.f)
-		file_leave(wo.f);
+		file_leave(out->fd, wo.f);
 	if (wi.f)
-		file_leave(wi.f);
+		file_leave(in->fd, wi.f);
 	state_free(held);
 	return n;
 }
@@ -147,6 +147,8 @@ EXPORT ssize_t copy_file_range(int fd_in, off_t *at_in, int fd_out, off_t *at_ou
 	size_t n = 0;
 
 	pthread_testcancel();
+	if (entry_not_yours(fd_in) || entry_not_yours(fd_out))
+		return -1;
 	if (flags == 0 && state_ready() && usable(at_in) && usable(at_out))
 		n = copy(&in, &out, len, false, &why);
 	if (n > 0)
@@ -160,6 +162,8 @@ EXPORT ssize_t sendfile(int fd_out, int fd_in, off_t *at_in, size_t len)
 	enum reason why = REASON_copy_other;
 	size_t n = 0;
 
+	if (entry_not_yours(fd_in) || entry_not_yours(fd_out))
+		return -1;
 	if (state_ready() && usable(at_in))
 		n = copy(&in, &out, len, true, &why);
 	if (n > 0)

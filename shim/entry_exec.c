@@ -89,8 +89,6 @@ static char *const *environment(struct exec *x, char *const envp[], char **room)
 {
 	size_t n = 0;
 
-	if (!x->held[0] || !envp)
-		return envp;
 	for (size_t i = 0; envp[i]; i++)
 		if (!is_held(envp[i]))
 			room[n++] = envp[i];
@@ -102,10 +100,10 @@ static char *const *environment(struct exec *x, char *const envp[], char **room)
 #define EXEC(call)                                                         \
 	do {                                                               \
 		struct exec x;                                             \
-		char **room = alloca((count(envp) + 2) * sizeof(char *));  \
 									   \
 		exec_begin(&x);                                            \
-		envp = environment(&x, envp, room);                        \
+		if (x.held[0] && envp)                                     \
+			envp = environment(&x, envp, alloca((count(envp) + 2) * sizeof(char *))); \
 		return exec_failed(&x, call);                              \
 	} while (0)
 

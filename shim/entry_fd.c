@@ -12,15 +12,6 @@
 #define CLOSE_RANGE_CLOEXEC 4u
 #endif
 
-/* One of the shim's numbers, used by the program: as if nothing were open there. */
-static bool not_yours(int fd)
-{
-	if (!fdtab_is_own(fd) || state_vforked)
-		return false;
-	errno = EBADF;
-	return true;
-}
-
 /* A number that the kernel has just given out. */
 static void forget(int fd)
 {
@@ -53,7 +44,7 @@ EXPORT int close(int fd)
 	uint64_t held;
 	int r;
 
-	if (not_yours(fd))
+	if (entry_not_yours(fd))
 		return -1;
 	if (!state_ready() || (fdtab_tag(fdtab_get(fd)) != FD_FILE && !locks_parked())) {
 		forget(fd);	/* what is known of a pipe goes too */
@@ -73,7 +64,7 @@ EXPORT int dup(int fd)
 {
 	int r;
 
-	if (not_yours(fd))
+	if (entry_not_yours(fd))
 		return -1;
 	ENTRY_WITH_ROOM(r, real.dup(fd))
 	return fresh(entry_settle(r), fd);
@@ -86,7 +77,7 @@ static int replace(int from, int to, int flags, bool three)
 	uint64_t held;
 	int r;
 
-	if (not_yours(from))
+	if (entry_not_yours(from))
 		return -1;
 	if (from == to || !state_ready())
 		return three ? real.dup3(from, to, flags) : real.dup2(from, to);
@@ -115,6 +106,11 @@ EXPORT int dup3(int from, int to, int flags)
 
 static void drop_range(unsigned first, unsigned last)
 {
+	for (int fd = (int)first; (fd = fdtab_next(fd, ~0ull, FD_PRIVATE)) >= 0; fd++) {
+		if ((unsigned)fd > last)
+			break;
+		file_drop(fd);
+	}
 	for (unsigned tag = FD_PLAIN; tag <= FD_FILE; tag++)
 		for (int fd = (int)first; (fd = fdtab_next(fd, FDTAB_TAG, tag)) >= 0; fd++) {
 			if ((unsigned)fd > last)
@@ -184,7 +180,7 @@ static int try_lock(int fd, const struct flock *fl, int lockf_cmd, off_t len)
 		return fl ? real.fcntl(fd, F_SETLK, fl) : real.lockf(fd, lockf_cmd, len);
 	held = state_hold();
 	if (way_adopt(&w, fd))
-		file_leave(w.f);
+		file_leave(fd, w.f);
 	locks_take_begin(st.st_ino);
 	r = fl ? real.fcntl(fd, F_SETLK, fl) : real.lockf(fd, lockf_cmd, len);
 	locks_take_end(st.st_ino);
@@ -240,7 +236,7 @@ EXPORT int fcntl(int fd, int cmd, ...)
 	va_start(ap, cmd);
 	arg = va_arg(ap, void *);
 	va_end(ap);
-	if (not_yours(fd))
+	if (entry_not_yours(fd))
 		return -1;
 	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC) {
 		step_aside((int)(intptr_t)arg);
@@ -257,7 +253,7 @@ EXPORT int fcntl(int fd, int cmd, ...)
 
 EXPORT int lockf(int fd, int cmd, off_t len)
 {
-	if (not_yours(fd))
+	if (entry_not_yours(fd))
 		return -1;
 	if (!state_ready())
 		return real.lockf(fd, cmd, len);
@@ -275,6 +271,8 @@ EXPORT int lockf(int fd, int cmd, off_t len)
  */
 EXPORT int posix_fadvise(int fd, off_t off, off_t len, int advice)
 {
+	if (entry_not_yours(fd))
+		return EBADF;
 	if (advice == POSIX_FADV_WILLNEED && off >= 0 && len >= 0 && state_ready() &&
 	    fdtab_tag(fdtab_get(fd)) == FD_FILE) {
 		book_count(COUNTER_descriptor_calls, 1);
@@ -286,6 +284,8 @@ EXPORT int posix_fadvise(int fd, off_t off, off_t len, int advice)
 /* The next request's guard sees the new size; here it is only counted. */
 EXPORT int ftruncate(int fd, off_t size)
 {
+	if (entry_not_yours(fd))
+		return -1;
 	if (state_ready())
 		book_count(COUNTER_descriptor_calls, 1);
 	return real.ftruncate(fd, size);

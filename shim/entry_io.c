@@ -7,14 +7,17 @@
 EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room);
 EXPORT ssize_t __pread_chk(int fd, void *buf, size_t n, off_t off, size_t room);
 
-/* What a call that passed through asked for: it moved bytes, so its iovec was good. */
+/*
+ * What a call that passed through asked for: it moved bytes, so its iovec was
+ * good; but it may have been read over, and then says anything.
+ */
 static size_t sum_of(const struct iovec *iov, int n, ssize_t ret)
 {
 	size_t sum = 0;
 
 	for (int i = 0; ret > 0 && i < n; i++)
-		sum += iov[i].iov_len;
-	return sum;
+		sum += iov[i].iov_len < SYS_MAX_RW - sum ? iov[i].iov_len : SYS_MAX_RW - sum;
+	return ret > 0 && sum < (size_t)ret ? (size_t)ret : sum;
 }
 
 /*

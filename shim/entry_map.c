@@ -28,10 +28,8 @@ EXPORT void *mmap(void *at, size_t n, int prot, int flags, int fd, off_t off)
 	struct stat st;
 	void *r;
 
-	if (fd >= 0 && fdtab_is_own(fd)) {
-		errno = EBADF;
+	if (fd >= 0 && entry_not_yours(fd))
 		return MAP_FAILED;
-	}
 	if (!shared || !state_ready() || !writable_file(fd, &st))
 		return real.mmap(at, n, prot, flags, fd, off);
 	book_count(COUNTER_descriptor_calls, 1);

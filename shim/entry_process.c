@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/fanotify.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -28,28 +29,40 @@ EXPORT void quick_exit(int status)
 	__builtin_unreachable();
 }
 
-/* seccomp: one unexpected system call may kill; so from here on there is none of ours. */
-static bool seccomp_begin(void)
+/*
+ * Before seccomp, where one unexpected system call may kill, and before
+ * fanotify, where each opening of ours is an event for the program to answer:
+ * from here on there is none.
+ */
+static bool retreat_begin(void)
 {
 	uint64_t held;
 
 	if (!state_ready())
 		return false;
 	held = state_hold();
+	book_now();	/* making it later would be such a call */
 	book_witness(LEDGER_RUNNING);
 	for (int fd = 0; (fd = fdtab_next(fd, FDTAB_TAG, FD_FILE)) >= 0; fd++)
 		file_drop(fd);
+	state_retreat();
 	state_free(held);
-	state_switch(false);
 	return true;
 }
 
 /* On again if it failed; not if an earlier filter had switched us off. */
-static long seccomp_end(bool begun, long r)
+static long retreat_end(bool begun, long r)
 {
 	if (begun && r < 0)
-		state_switch(true);
+		state_return();
 	return r;
+}
+
+EXPORT int fanotify_init(unsigned flags, unsigned event_flags)
+{
+	bool begun = retreat_begin();
+
+	return (int)retreat_end(begun, real.fanotify_init(flags, event_flags));
 }
 
 EXPORT int prctl(int option, ...)
@@ -64,8 +77,8 @@ EXPORT int prctl(int option, ...)
 	va_end(ap);
 	if (option != PR_SET_SECCOMP)
 		return real.prctl(option, a[0], a[1], a[2], a[3]);
-	begun = seccomp_begin();
-	return (int)seccomp_end(begun, real.prctl(option, a[0], a[1], a[2], a[3]));
+	begun = retreat_begin();
+	return (int)retreat_end(begun, real.prctl(option, a[0], a[1], a[2], a[3]));
 }
 
 /* Raw calls go through, but for those that change the table or start seccomp. */
@@ -88,6 +101,8 @@ EXPORT long syscall(long nr, ...)
 		return prctl((int)a[0], a[1], a[2], a[3], a[4]);
 	case SYS_execve:
 		return execve((const char *)a[0], (char *const *)a[1], (char *const *)a[2]);
+	case SYS_fanotify_init:
+		return fanotify_init((unsigned)a[0], (unsigned)a[1]);
 	case SYS_close:
 		return close((int)a[0]);
 	case SYS_close_range:
@@ -101,8 +116,8 @@ EXPORT long syscall(long nr, ...)
 	case SYS_seccomp:
 		if (a[0] != SECCOMP_SET_MODE_STRICT && a[0] != SECCOMP_SET_MODE_FILTER)
 			break;
-		begun = seccomp_begin();
-		return seccomp_end(begun, real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]));
+		begun = retreat_begin();
+		return retreat_end(begun, real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]));
 	default:
 		break;
 	}
@@ -115,10 +130,19 @@ EXPORT long syscall(long nr, ...)
  * A count, for a vfork child may vfork.
  */
 long vfork_failed(long err) __attribute__((used, visibility("hidden")));
+long vfork_parent(long pid) __attribute__((used, visibility("hidden")));
 
 long vfork_failed(long err)
 {
 	return entry_result(err);
+}
+
+/* The child has gone on as another program, and shares what it did not close. */
+long vfork_parent(long pid)
+{
+	if (state_ready())
+		file_shared();
+	return pid;
 }
 
 #if defined(__x86_64__)
@@ -144,7 +168,8 @@ __asm__(".text\n"
 	"	jle 3f\n"
 	"	decl %fs:(%rcx)\n"	/* the child has gone */
 	"	decl %fs:(%rdx)\n"
-	"3:	ret\n"
+	"3:	movq %rax, %rdi\n"
+	"	jmp vfork_parent\n"
 	"2:	movq %rax, %rdi\n"
 	"	jmp vfork_failed\n"
 	"	.cfi_endproc\n"
@@ -180,7 +205,8 @@ __asm__(".text\n"
 	"	ldr w6, [x4, x3]\n"
 	"	add w6, w6, w5\n"
 	"	str w6, [x4, x3]\n"
-	"3:	ret\n"
+	"3:	cbnz x0, vfork_parent\n"
+	"	ret\n"
 	"	.cfi_endproc\n"
 	".size vfork, .-vfork\n"
 	".globl __vfork\n"

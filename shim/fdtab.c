@@ -2,14 +2,15 @@
 
 #include "sys.h"
 
+#include <string.h>
 #include <sys/mman.h>
 
-static uint64_t first[FDTAB_PAGE];
-uint64_t *fdtab_pages[FDTAB_PAGES] = { first };
+static struct fdtab_page first;
+struct fdtab_page *fdtab_pages[FDTAB_PAGES] = { &first };
 
-static uint64_t *page_of(int fd, bool make)
+static struct fdtab_page *page_of(int fd, bool make)
 {
-	uint64_t **at, *page, *none = NULL;
+	struct fdtab_page **at, *page, *none = NULL;
 	long fresh;
 
 	if ((unsigned)fd >= FDTAB_PAGE * FDTAB_PAGES)
@@ -18,13 +19,13 @@ static uint64_t *page_of(int fd, bool make)
 	page = __atomic_load_n(at, __ATOMIC_ACQUIRE);
 	if (page || !make)
 		return page;
-	fresh = sys_mmap(NULL, FDTAB_PAGE * sizeof(uint64_t), PROT_READ | PROT_WRITE,
+	fresh = sys_mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (fresh < 0 && fresh > -4096)
 		return NULL;
-	page = (uint64_t *)fresh;
+	page = (struct fdtab_page *)fresh;
 	if (!__atomic_compare_exchange_n(at, &none, page, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-		sys_munmap(page, FDTAB_PAGE * sizeof(uint64_t));
+		sys_munmap(page, sizeof(*page));
 		return none;
 	}
 	return page;
@@ -32,30 +33,37 @@ static uint64_t *page_of(int fd, bool make)
 
 uint64_t fdtab_set(int fd, uint64_t word)
 {
-	uint64_t *page = page_of(fd, word != 0);
+	struct fdtab_page *page = page_of(fd, word != 0);
 
-	return page ? __atomic_exchange_n(&page[(unsigned)fd % FDTAB_PAGE], word, __ATOMIC_ACQ_REL) :
+	return page ? __atomic_exchange_n(&page->word[(unsigned)fd % FDTAB_PAGE], word, __ATOMIC_ACQ_REL) :
 		      0;
 }
 
 bool fdtab_replace(int fd, uint64_t expected, uint64_t word)
 {
-	uint64_t *page = page_of(fd, word != 0);
+	struct fdtab_page *page = page_of(fd, word != 0);
 
-	return page && __atomic_compare_exchange_n(&page[(unsigned)fd % FDTAB_PAGE], &expected,
+	return page && __atomic_compare_exchange_n(&page->word[(unsigned)fd % FDTAB_PAGE], &expected,
 						   word, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+void fdtab_forget_users(void)
+{
+	for (int p = 0; p < FDTAB_PAGES; p++)
+		if (fdtab_pages[p])
+			memset(fdtab_pages[p]->users, 0, sizeof(fdtab_pages[p]->users));
 }
 
 void fdtab_map(uint64_t (*each)(int fd, uint64_t word, void *arg), void *arg)
 {
 	for (int p = 0; p < FDTAB_PAGES; p++) {
-		uint64_t *page = __atomic_load_n(&fdtab_pages[p], __ATOMIC_ACQUIRE);
+		struct fdtab_page *page = __atomic_load_n(&fdtab_pages[p], __ATOMIC_ACQUIRE);
 
 		for (int i = 0; page && i < FDTAB_PAGE; i++) {
-			uint64_t word = __atomic_load_n(&page[i], __ATOMIC_ACQUIRE);
+			uint64_t word = __atomic_load_n(&page->word[i], __ATOMIC_ACQUIRE);
 
 			if (word)
-				__atomic_store_n(&page[i], each(p * FDTAB_PAGE + i, word, arg),
+				__atomic_store_n(&page->word[i], each(p * FDTAB_PAGE + i, word, arg),
 						 __ATOMIC_RELEASE);
 		}
 	}

@@ -24,7 +24,12 @@ enum { FD_UNKNOWN = 0, FD_PLAIN = 1, FD_FILE = 2, FD_OWN = 3 };
 #define FDTAB_NO_SLOT	0xffffffu
 #define FDTAB_TAG	3ull			/* a mask: fdtab_next(fd, FDTAB_TAG, FD_OWN) */
 
-extern uint64_t *fdtab_pages[FDTAB_PAGES];
+/* Beside each word: requests under way on that number. */
+struct fdtab_page {
+	uint64_t word[FDTAB_PAGE];
+	uint32_t users[FDTAB_PAGE];
+};
+extern struct fdtab_page *fdtab_pages[FDTAB_PAGES];
 
 static inline unsigned fdtab_tag(uint64_t word)
 {
@@ -64,26 +69,57 @@ static inline uint32_t fdtab_generation(uint64_t word)
 	return (uint32_t)(word >> 32);
 }
 
+/* The word of a file, or of a descriptor of ours that serves it, without its kind. */
+static inline uint64_t fdtab_key(uint64_t word)
+{
+	return word & ~7ull;
+}
+
 /* The word of a descriptor of the shim that serves a file's word; 0: serves none. */
 static inline uint64_t fdtab_own(uint64_t word)
 {
-	return word ? (word & ~7ull) | FD_OWN : FD_OWN | (uint64_t)FDTAB_NO_SLOT << 8;
+	return word ? fdtab_key(word) | FD_OWN : FD_OWN | (uint64_t)FDTAB_NO_SLOT << 8;
 }
 
 /* Out of range counts as plain: such descriptors are never routed. */
 static inline uint64_t fdtab_get(int fd)
 {
-	const uint64_t *page;
+	const struct fdtab_page *page;
 
 	if ((unsigned)fd >= FDTAB_PAGE * FDTAB_PAGES)
 		return fdtab_plain(REASON_NONE, 0);
 	page = __atomic_load_n(&fdtab_pages[(unsigned)fd / FDTAB_PAGE], __ATOMIC_ACQUIRE);
-	return page ? __atomic_load_n(&page[(unsigned)fd % FDTAB_PAGE], __ATOMIC_ACQUIRE) : 0;
+	return page ? __atomic_load_n(&page->word[(unsigned)fd % FDTAB_PAGE], __ATOMIC_ACQUIRE) : 0;
 }
 
 static inline bool fdtab_is_own(int fd)
 {
 	return fdtab_tag(fdtab_get(fd)) == FD_OWN;
+}
+
+/*
+ * While a number is being closed or replaced. With FD_REVOKED, whoever does it
+ * has given up waiting for requests under way.
+ */
+#define FD_CHANGING	fdtab_plain(REASON_changing, 0)
+#define FD_REVOKED	(FD_CHANGING | 1u << 16)
+
+/*
+ * Does number fd still stand for the file of that word? Asked by a request
+ * before each system call but its first: it may have been waited for in vain.
+ */
+static inline bool fdtab_still(int fd, uint64_t of)
+{
+	uint64_t word = fdtab_get(fd);
+
+	return word == FD_CHANGING ||
+	       (fdtab_tag(word) >= FD_FILE && fdtab_key(word) == fdtab_key(of));
+}
+
+/* The count of requests on fd, whose word must have been set. */
+static inline uint32_t *fdtab_users(int fd)
+{
+	return &fdtab_pages[(unsigned)fd / FDTAB_PAGE]->users[(unsigned)fd % FDTAB_PAGE];
 }
 
 #define FD_PRIVATE 8u	/* in an FD_UNKNOWN word: opened by this process since its last fork */
@@ -106,6 +142,9 @@ uint64_t fdtab_set(int fd, uint64_t word);
 
 /* Stores word where expected stood; false, and nothing stored, where it did not. */
 bool fdtab_replace(int fd, uint64_t expected, uint64_t word);
+
+/* In a fork child: nobody else is at work. */
+void fdtab_forget_users(void);
 
 /* Calls each with every non-zero word; what it returns is stored. */
 void fdtab_map(uint64_t (*each)(int fd, uint64_t word, void *arg), void *arg);

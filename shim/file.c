@@ -8,8 +8,6 @@
 static struct file files[FILE_SLOTS];
 static uint32_t files_high;	/* slots ever used: where scans stop */
 
-#define CHANGING fdtab_plain(REASON_changing, 0)
-
 static unsigned slot_of(const struct file *f)
 {
 	return (unsigned)(f - files);
@@ -49,17 +47,23 @@ struct file *file_peek(uint64_t word)
 	return &files[fdtab_slot(word) % FILE_SLOTS];
 }
 
+/* Not ours any more: someone closed it unseen, and perhaps the number came back. */
+static bool twin_gone(const struct file *f)
+{
+	struct sys_identity id;
+	int r = sys_identify(f->twin, &id);
+
+	return r == -EBADF || (r == 0 && (id.ino != f->ino || id.dev != f->dev));
+}
+
 /* The last reference is gone: the second descriptor goes, or is parked. */
 static void retire(struct file *f)
 {
 	if (f->twin >= 0) {
-		uint64_t own = fdtab_own(file_word(f));
-
-		/* Not ours any more if someone closed it unseen and the number came back. */
-		if (file_twin_ok(f))
-			locks_close_or_park(f->twin, f->ino);
+		if (twin_gone(f))
+			fdtab_replace(f->twin, fdtab_own(file_word(f)), 0);
 		else
-			fdtab_replace(f->twin, own, 0);
+			locks_close_or_park(f->twin, f->ino);
 		f->twin = -1;
 	}
 	__atomic_store_n(&f->claimed, 0, __ATOMIC_RELEASE);
@@ -100,17 +104,19 @@ struct file *file_enter(int fd, uint64_t word)
 
 	if (!f)
 		return NULL;
+	__atomic_fetch_add(&f->users, 1, __ATOMIC_RELAXED);
 	/* Counted, then the table looked at again: file_drop_begin does it the other way round. */
-	__atomic_fetch_add(&f->users, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(fdtab_users(fd), 1, __ATOMIC_SEQ_CST);
 	if (fdtab_get(fd) == word)
 		return f;
-	file_leave(f);
+	file_leave(fd, f);
 	return NULL;
 }
 
-void file_leave(struct file *f)
+void file_leave(int fd, struct file *f)
 {
-	__atomic_fetch_sub(&f->users, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_sub(fdtab_users(fd), 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_sub(&f->users, 1, __ATOMIC_RELAXED);
 	file_release(f);
 }
 
@@ -171,31 +177,54 @@ void file_stop_direct_writes(uint64_t dev, uint64_t ino)
 	}
 }
 
+/* Until *count is not above floor. False: patience is at its end. */
+static bool wait_for(const uint32_t *count, uint32_t floor)
+{
+	uint64_t start = 0;
+
+	while (__atomic_load_n(count, __ATOMIC_SEQ_CST) > floor) {
+		uint64_t now = sys_now_ns(CLOCK_MONOTONIC);
+
+		if (start == 0)
+			start = now;
+		else if (now - start > FILE_PATIENCE_NS)
+			return false;
+		sys_nanosleep(50000);
+	}
+	return true;
+}
+
+/* For whoever had just asked fdtab_still to be inside his system call. */
+static void let_them_enter(void)
+{
+	sys_nanosleep(2000000);
+}
+
 struct file *file_drop_begin(int fd)
 {
 	uint64_t word;
-	struct file *f;
 
 	if (!state_owner())
 		return NULL;
 	/* Also where nothing is known: nothing must be adopted meanwhile. */
-	word = fdtab_set(fd, CHANGING);
+	word = fdtab_set(fd, FD_CHANGING);
 	if (fdtab_tag(word) != FD_FILE)
 		return NULL;
 	/*
 	 * Requests under way use the number: half of one must not reach
-	 * another file. They end by themselves; the bound is for one that was
-	 * lost. New ones see CHANGING and go to the kernel in one call.
+	 * another file. New ones see the change and go to the kernel in one call.
 	 */
-	f = &files[fdtab_slot(word)];
-	for (int i = 0; i < 200000 && __atomic_load_n(&f->users, __ATOMIC_SEQ_CST) > 0; i++)
-		sys_nanosleep(50000);
-	return f;	/* the table's reference is now the caller's */
+	if (!wait_for(fdtab_users(fd), 0)) {
+		fdtab_set(fd, FD_REVOKED);
+		let_them_enter();
+	}
+	return file_peek(word);		/* the table's reference is now the caller's */
 }
 
 void file_drop_end(int fd, struct file *f, uint64_t after)
 {
-	fdtab_replace(fd, CHANGING, after);
+	if (!fdtab_replace(fd, FD_CHANGING, after))
+		fdtab_replace(fd, FD_REVOKED, after);
 	if (f)
 		file_release(f);
 	locks_unpark();
@@ -205,7 +234,7 @@ void file_drop(int fd)
 {
 	uint64_t word = fdtab_get(fd);
 
-	if (word == CHANGING)	/* not ours to end */
+	if (word == FD_CHANGING || word == FD_REVOKED)	/* not ours to end */
 		return;
 	if (fdtab_tag(word) == FD_PLAIN || fdtab_tag(word) == FD_UNKNOWN)
 		fdtab_replace(fd, word, 0);
@@ -217,7 +246,7 @@ void file_drop(int fd)
 /* The file that a descriptor of ours serves. */
 static struct file *acquire_owner(uint64_t word)
 {
-	return file_acquire((word & ~7ull) | FD_FILE);
+	return file_acquire(fdtab_key(word) | FD_FILE);
 }
 
 void file_fresh(int fd)
@@ -260,12 +289,12 @@ void file_evict(int fd)
 	for (int n = 0; (n = fdtab_next(n, ~0ull, names)) >= 0; n++)
 		if (fdtab_replace(n, names, 0))
 			file_release(f);
-	/* Ours is the last but for requests under way: wait for those, bounded. */
-	for (int i = 0; i < 20000 && __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) > 1; i++)
-		sys_nanosleep(50000);
-	if (__atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) > 1) {	/* one was lost */
+	/* Ours is the last but for requests under way. */
+	if (!wait_for(&f->refs, 1)) {
 		f->twin = -1;
-		own_close(fd);
+		fdtab_set(fd, 0);
+		let_them_enter();
+		sys_close(fd);
 	}
 	file_release(f);
 }
@@ -337,6 +366,7 @@ void file_forked(void)
 		files[i].private = false;
 		files[i].direct_writes = 0;
 	}
+	fdtab_forget_users();
 	fdtab_map(recount, NULL);
 	for (unsigned i = 0; i < files_high; i++) {
 		struct file *f = &files[i];

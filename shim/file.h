@@ -17,7 +17,7 @@
 
 struct file {
 	uint32_t refs;		/* 0: free, or being retired */
-	uint32_t users;		/* requests under way, among refs */
+	uint32_t users;		/* requests under way, on any descriptor of it; among refs */
 	uint32_t claimed;
 	uint32_t generation;
 	int twin;		/* the shim's descriptor; -1: lost to an unseen close */
@@ -39,6 +39,12 @@ struct file {
 /* And where the twin is the cached one, which appends for the program: */
 #define FILE_FLAGS_RESCUE (FILE_FLAGS | O_APPEND)
 
+/*
+ * How long the closing of a number waits for a request on it: one that is
+ * stuck (a frozen file system, a network disk) ends short when it comes back.
+ */
+#define FILE_PATIENCE_NS 5000000000ull
+
 /* A free slot with one reference, or NULL. Only generation and refs are set. */
 struct file *file_new(void);
 
@@ -48,7 +54,7 @@ void file_release(struct file *f);
 
 /* The same for a request on descriptor fd, whose word that is: it ends with file_leave. */
 struct file *file_enter(int fd, uint64_t word);
-void file_leave(struct file *f);
+void file_leave(int fd, struct file *f);
 
 /* Not referenced: for what may be looked up a moment too late (a row). */
 struct file *file_peek(uint64_t word);
@@ -63,8 +69,9 @@ void file_stop_direct_writes(uint64_t dev, uint64_t ino);
 
 /*
  * Takes the word off descriptor fd, which is about to be closed or replaced;
- * waits for requests under way on its file. file_drop_end, after that close,
- * gives up the reference (and maybe the twin) and stores what is known then.
+ * waits for requests under way on it, and after FILE_PATIENCE_NS revokes them
+ * (fdtab_still). file_drop_end, after that close, gives up the reference (and
+ * maybe the twin) and stores what is known then.
  */
 struct file *file_drop_begin(int fd);
 void file_drop_end(int fd, struct file *f, uint64_t after);

@@ -5,6 +5,7 @@
 #include "sys.h"
 #include "text.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 
@@ -37,9 +38,18 @@ static void take_sigpipe(void)
 	sys_call(SYS_rt_sigtimedwait, sys_ptr(&mask), 0, sys_ptr(&now), sizeof(mask), 0, 0);
 }
 
+/* A pipe whose reader has stopped does not: signals are held, so never wait for it. */
+static bool takes(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	const struct timespec now = { 0, 0 };
+
+	return sys_call(SYS_ppoll, sys_ptr(&p), 1, sys_ptr(&now), 0, 0, 0) != 0;
+}
+
 static void flush(struct text *t, int fd)
 {
-	for (size_t at = 0; at < t->n;) {
+	for (size_t at = 0; at < t->n && takes(fd);) {
 		ssize_t w = sys_write(fd, t->s + at, t->n - at);
 
 		if (w == -EPIPE)
@@ -99,8 +109,11 @@ static int open_log(const char *where)
 		}
 	}
 	path[n] = '\0';
-	return sys_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
-			  0666);
+	if (*where)
+		return -ENAMETOOLONG;
+	/* O_NONBLOCK: a FIFO that nobody reads must not hold the program up. */
+	return sys_openat(AT_FDCWD, path,
+			  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
 }
 
 /* Past RLIMIT_FSIZE a write would be the program's death. */

@@ -10,16 +10,18 @@ static bool populate(const void *at, size_t n, int advice)
 	const uintptr_t mask = (uintptr_t)getauxval(AT_PAGESZ) - 1;
 	uintptr_t page = (uintptr_t)at & ~mask;
 	size_t whole = (((uintptr_t)at + n + mask) & ~mask) - page;
-	int r;
+	int r = 0;
 
 	if (n == 0)
 		return true;
 	if ((uintptr_t)at + n < (uintptr_t)at)
 		return false;
 	/* EINTR: a signal waits; its handler runs when we return to the program. */
-	do
+	for (int i = 0; i < 1000; i++) {
 		r = sys_madvise((const void *)page, whole, advice);
-	while (r == -EINTR || r == -EAGAIN);
+		if (r != -EINTR && r != -EAGAIN)
+			break;
+	}
 	return r == 0;
 }
 

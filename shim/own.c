@@ -27,9 +27,9 @@ static long floor_number(void)
 
 	if (sys_getrlimit(RLIMIT_NOFILE, &r) != 0)
 		return FLOOR_MAX;
-	if (r.rlim_cur / 4 * 3 < FLOOR_MAX)
-		return (long)(r.rlim_cur / 4 * 3);
-	return FLOOR_MAX;
+	if (r.rlim_cur / 4 * 3 >= FLOOR_MAX)
+		return FLOOR_MAX;
+	return r.rlim_cur / 4 * 3 > OWN_FLOOR_MIN ? (long)(r.rlim_cur / 4 * 3) : OWN_FLOOR_MIN;
 }
 
 /* A copy of fd at number min or above, marked as ours; -errno. */
@@ -74,20 +74,21 @@ bool own_give_up(void)
 
 bool own_inherit(const char *text, void (*each)(int fd))
 {
-	int number[2] = { 0, 0 };	/* the process, and the descriptor being read */
+	unsigned number[2] = { 0, 0 };	/* the process, and the descriptor being read */
 	bool mine = false;
 
 	for (int i = 0;; text++) {
 		if (*text >= '0' && *text <= '9') {
-			number[i] = number[i] * 10 + (*text - '0');
+			if (number[i] < 100000000)	/* larger: no pid, no descriptor */
+				number[i] = number[i] * 10 + (unsigned)(*text - '0');
 			continue;
 		}
 		if (*text != ':' && *text != '\0')
 			return mine;
 		if (i == 0)
-			mine = number[0] == sys_getpid();
-		else if (number[1] > 2 && mine)
-			each(number[1]);
+			mine = (int)number[0] == sys_getpid();
+		else if (mine)
+			each((int)number[1]);
 		if (*text == '\0')
 			return mine;
 		i = 1;

@@ -31,6 +31,9 @@ extern int own_stderr;	/* a copy of descriptor 2, for DIOSHIM_LOG=- */
 int own_raise(int fd, uint64_t word);
 void own_close(int fd);
 
+/* No twin lies lower, however small RLIMIT_NOFILE is. */
+#define OWN_FLOOR_MIN 12
+
 /* The lowest number ever taken; INT_MAX while none is. */
 extern int own_lowest;
 

@@ -10,7 +10,9 @@
 #define DIOSHIM_REAL_H
 
 #include <dirent.h>
+#include <spawn.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 

@@ -20,6 +20,7 @@ struct run {
 	struct file *f;
 	const struct request *rq;
 	struct ledger_file *row;
+	uint64_t word;		/* of f, for fdtab_still: asked before each system call on a number */
 	uint64_t off;		/* of the request's first byte */
 	int cached, direct;	/* descriptors */
 	bool refused;		/* aligned direct I/O gave EINVAL */

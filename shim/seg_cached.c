@@ -17,8 +17,12 @@ ssize_t seg_cached(struct run *r, size_t pos, size_t len, enum reason why)
 					  PLAN_IOV, &covered);
 		int64_t at = (int64_t)(r->off + pos + done);
 
-		n = rq->op == OP_READ ? sys_preadv2(r->cached, part, pieces, at, 0) :
-					sys_pwritev2(r->cached, part, pieces, at, 0);
+		if (!fdtab_still(r->cached, r->word)) {
+			n = -EBADF;	/* as if that close had come first */
+			break;
+		}
+		n = rq->op == OP_READ ? sys_preadv(r->cached, part, pieces, at) :
+					sys_pwritev(r->cached, part, pieces, at);
 		if (n <= 0)
 			break;
 		done += (size_t)n;

@@ -1,4 +1,5 @@
 #include "book.h"
+#include "mapped.h"
 #include "memory.h"
 #include "pool.h"
 #include "seg.h"
@@ -66,9 +67,12 @@ size_t seg_guarded_write(struct file *f, int direct, int cached, const struct io
 		*why = REASON_dirty;
 		goto out;
 	}
+	if (!fdtab_still(direct, file_word(f))) {
+		*why = REASON_changing;
+		goto out;
+	}
 	book_count(COUNTER_direct_requests, 1);
-	done = n == 1 ? sys_pwrite(direct, iov->iov_base, len, (int64_t)off) :
-			sys_pwritev2(direct, iov, n, (int64_t)off, 0);
+	done = sys_pwritev(direct, iov, n, (int64_t)off);
 	if (done > 0)
 		book_kernel(OP_WRITE, (size_t)done);
 	if (done > 0 && resident(cached, off, (size_t)done, &dirty) && dirty > 0) {
@@ -79,6 +83,7 @@ size_t seg_guarded_write(struct file *f, int direct, int cached, const struct io
 		 */
 		book_count(COUNTER_rewritten_bytes, (size_t)done);
 		*why = REASON_raced;
+		mapped_mark(f->dev, f->ino);
 		done = 0;
 		goto out;
 	}
@@ -99,7 +104,7 @@ size_t seg_direct_write(struct run *r, const struct seg *s, enum reason *why)
 	int n = memory_slice(rq->iov, rq->iovcnt, s->pos, s->len, part, PLAN_IOV, &covered);
 
 	if (r->f->rescue && rq->len == s->len) {	/* just what the program asked for */
-		ssize_t w = sys_pwritev2(r->direct, part, n, (int64_t)(r->off + s->pos), 0);
+		ssize_t w = sys_pwritev(r->direct, part, n, (int64_t)(r->off + s->pos));
 
 		done = w > 0 ? (size_t)w : 0;
 		book_count(COUNTER_direct_requests, 1);
@@ -166,8 +171,7 @@ size_t seg_direct_read(struct run *r, const struct plan *p, enum reason *why)
 	if (tail)
 		part[pieces++] = (struct iovec){ chunk + a, a };
 	book_count(COUNTER_direct_requests, 1);
-	ret = pieces == 1 ? sys_pread(r->direct, part->iov_base, part->iov_len, (int64_t)r->off) :
-			    sys_preadv2(r->direct, part, pieces, (int64_t)(r->off - skip), 0);
+	ret = sys_preadv(r->direct, part, pieces, (int64_t)(r->off - skip));
 	if (ret == -EINVAL)
 		r->refused = true;
 	got = ret > 0 ? (size_t)ret : 0;

@@ -30,6 +30,7 @@ __thread int state_quiet;
 __thread int state_vforked;
 struct config state_config;
 
+static uint32_t inside;		/* threads from state_hold to the last system call of state_free */
 static int owner;		/* process id the tables belong to; 0: not started */
 static bool off;		/* seccomp: also in fork children */
 
@@ -118,6 +119,7 @@ static void first_start(void)
 /* A fork child: tables hold, but for what belonged to the parent's threads and memory. */
 static void child_start(void)
 {
+	inside = 1;
 	ahead_forget();
 	locks_forked();
 	own_numbers = (struct gate){ 0, 0 };
@@ -141,10 +143,20 @@ static uint64_t signal_mask(int how, uint64_t mask)
 	return old;
 }
 
+static void count_inside(uint32_t n)
+{
+	if (state_alone())
+		inside += n;
+	else
+		__atomic_fetch_add(&inside, n, __ATOMIC_SEQ_CST);
+}
+
 uint64_t state_hold(void)
 {
-	uint64_t old = signal_mask(SIG_BLOCK, HELD_SIGNALS);
+	uint64_t old;
 
+	count_inside(1);
+	old = signal_mask(SIG_BLOCK, HELD_SIGNALS);
 	state_quiet++;
 	return old;
 }
@@ -153,6 +165,7 @@ void state_free(uint64_t held)
 {
 	state_quiet--;
 	signal_mask(SIG_SETMASK, held);
+	count_inside(-1u);
 }
 
 bool state_start(void)
@@ -160,25 +173,26 @@ bool state_start(void)
 	uint32_t cold = STATE_COLD;
 	int saved = errno;
 	uint64_t held;
+	bool fresh;
 
 	if (state_quiet > 0 || state_fence.state != STATE_COLD)
 		return false;
 	if (!__atomic_compare_exchange_n(&state_fence.state, &cold, STATE_STARTING, 0,
 					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return false;
-	held = state_hold();
-	if (off) {
+	if (off) {	/* a fork child of one that retreated: no system call of ours */
+		book_lost();
 		__atomic_store_n(&state_fence.state, STATE_OFF, __ATOMIC_RELEASE);
-	} else {
-		bool fresh = owner == 0;
-
-		owner = sys_getpid();
-		if (fresh)
-			first_start();
-		else
-			child_start();
-		__atomic_store_n(&state_fence.state, STATE_READY, __ATOMIC_RELEASE);
+		return false;
 	}
+	held = state_hold();
+	fresh = owner == 0;
+	owner = sys_getpid();
+	if (fresh)
+		first_start();
+	else
+		child_start();
+	__atomic_store_n(&state_fence.state, STATE_READY, __ATOMIC_RELEASE);
 	state_free(held);
 	errno = saved;
 	return state_fence.state == STATE_READY;
@@ -189,10 +203,19 @@ bool state_owner(void)
 	return sys_getpid() == owner;
 }
 
-void state_switch(bool on)
+void state_retreat(void)
 {
-	off = !on;
-	__atomic_store_n(&state_fence.state, on ? STATE_READY : STATE_OFF, __ATOMIC_RELEASE);
+	off = true;
+	__atomic_store_n(&state_fence.state, STATE_OFF, __ATOMIC_SEQ_CST);
+	/* Others than this one; bounded, for one that a handler jumped out of. */
+	for (int i = 0; i < 20000 && __atomic_load_n(&inside, __ATOMIC_SEQ_CST) > 1; i++)
+		sys_nanosleep(50000);
+}
+
+void state_return(void)
+{
+	off = false;
+	__atomic_store_n(&state_fence.state, STATE_READY, __ATOMIC_RELEASE);
 }
 
 void entry_finish(enum ledger_state state)

@@ -53,8 +53,12 @@ static inline bool state_ready(void)
  */
 bool state_owner(void);
 
-/* From now on everything passes through (seccomp); on again if it failed. */
-void state_switch(bool on);
+/*
+ * From now on everything passes through (seccomp, fanotify); returns when no
+ * other thread is inside. state_return: it failed, on again.
+ */
+void state_retreat(void);
+void state_return(void);
 
 /*
  * Around everything that holds something: a reference, a chunk, a reserved

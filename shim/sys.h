@@ -126,17 +126,22 @@ struct sys_identity { uint64_t dev, ino, size; };
 /*
  * Not fstat: that asks for ctime as well, and on kernels with multigrain
  * timestamps (6.13) a ctime that was asked for makes the next write to the
- * file update its inode anew, which doubles the cost of a small write.
+ * file update its inode anew, which doubles the cost of a small write. Where
+ * there is no statx (before Linux 4.11), or a filter refuses it, it has to do.
  */
 static inline int sys_identify(int fd, struct sys_identity *id)
 {
 	struct sys_statx stx;
 	int r = sys_fstatx(fd, 0x100 /* STATX_INO */ | 0x200 /* STATX_SIZE */, &stx);
+	struct stat st;
 
-	if (r == 0) {
-		id->dev = makedev(stx.dev_major, stx.dev_minor);
-		id->ino = stx.ino;
-		id->size = stx.size;
+	if (r == -ENOSYS || r == -EPERM) {
+		r = sys_fstat(fd, &st);
+		if (r == 0)
+			*id = (struct sys_identity){ st.st_dev, st.st_ino, (uint64_t)st.st_size };
+	} else if (r == 0) {
+		*id = (struct sys_identity){ makedev(stx.dev_major, stx.dev_minor), stx.ino,
+					     stx.size };
 	}
 	return r;
 }
@@ -176,15 +181,19 @@ static inline ssize_t sys_pwrite(int fd, const void *buf, size_t n, int64_t off)
 	return sys_call(SYS_pwrite64, fd, sys_ptr(buf), (long)n, off, 0, 0);
 }
 
-/* off -1 with preadv2/pwritev2: the descriptor's own offset. */
-static inline ssize_t sys_preadv2(int fd, const struct iovec *iov, int n, int64_t off, int flags)
+/* Scattered; the plain call for one piece, which every seccomp filter knows. */
+static inline ssize_t sys_preadv(int fd, const struct iovec *iov, int n, int64_t off)
 {
-	return sys_call(SYS_preadv2, fd, sys_ptr(iov), n, off, 0, flags);
+	if (n == 1)
+		return sys_pread(fd, iov->iov_base, iov->iov_len, off);
+	return sys_call(SYS_preadv, fd, sys_ptr(iov), n, off, 0, 0);
 }
 
-static inline ssize_t sys_pwritev2(int fd, const struct iovec *iov, int n, int64_t off, int flags)
+static inline ssize_t sys_pwritev(int fd, const struct iovec *iov, int n, int64_t off)
 {
-	return sys_call(SYS_pwritev2, fd, sys_ptr(iov), n, off, 0, flags);
+	if (n == 1)
+		return sys_pwrite(fd, iov->iov_base, iov->iov_len, off);
+	return sys_call(SYS_pwritev, fd, sys_ptr(iov), n, off, 0, 0);
 }
 
 static inline int sys_fadvise(int fd, int64_t off, int64_t len, int advice)
@@ -252,6 +261,14 @@ static inline int sys_getrlimit(int what, struct rlimit *r)
 static inline int sys_gettime(clockid_t clock, struct timespec *ts)
 {
 	return (int)sys_call(SYS_clock_gettime, clock, sys_ptr(ts), 0, 0, 0, 0);
+}
+
+static inline uint64_t sys_now_ns(clockid_t clock)
+{
+	struct timespec ts = { 0, 0 };
+
+	sys_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 static inline int sys_nanosleep(long ns)

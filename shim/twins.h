@@ -29,6 +29,9 @@
 #ifndef TWIN_exec
 #define TWIN_exec(name, of)
 #endif
+#ifndef TWIN_share
+#define TWIN_share(name, of)
+#endif
 #ifndef TWIN_process
 #define TWIN_process(name, of)
 #endif
