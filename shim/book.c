@@ -225,18 +225,20 @@ void book_witness(enum ledger_state state)
 {
 	struct ledger *l = __atomic_load_n(&book_ledger, __ATOMIC_ACQUIRE);
 	struct ledger_witness *w;
-	uint64_t rchar = 0, wchar = 0;
+	uint64_t rchar = 0, wchar = 0, seen_rchar, seen_wchar;
 	size_t own;
 
 	if (!l)
 		return;
 	w = &l->witness;
 	/* Ours first: what another thread moves meanwhile then counts as unseen, not as less than nothing. */
-	w->seen_rchar = __atomic_load_n(&l->counters[COUNTER_seen_rchar], __ATOMIC_RELAXED);
-	w->seen_wchar = __atomic_load_n(&l->counters[COUNTER_seen_wchar], __ATOMIC_RELAXED);
+	seen_rchar = __atomic_load_n(&l->counters[COUNTER_seen_rchar], __ATOMIC_RELAXED);
+	seen_wchar = __atomic_load_n(&l->counters[COUNTER_seen_wchar], __ATOMIC_RELAXED);
 	own = read_io(&rchar, &wchar);
 	if (own) {
 		book_own_read(own);
+		w->seen_rchar = seen_rchar;
+		w->seen_wchar = seen_wchar;
 		w->rchar = rchar;
 		w->wchar = wchar;
 		w->readings++;

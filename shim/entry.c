@@ -28,7 +28,7 @@ bool way_adopt(struct way *w, int fd)
 bool way_find(struct way *w, int fd)
 {
 	w->f = NULL;
-	if (state_ready()) {
+	if (state_still_ready()) {
 		pthread_testcancel();
 		w->held = state_hold();
 		/* Switched off in between: whoever does that waits only for those it saw. */

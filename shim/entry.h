@@ -55,6 +55,16 @@ static inline bool way_in_write(struct way *w, int fd, size_t n)
 	return way_in(w, fd);
 }
 
+/*
+ * A short write that the kernel refused: O_DIRECT was turned on, through
+ * another descriptor perhaps. The guard will see it.
+ */
+static inline bool way_again(struct way *w, int fd, ssize_t r)
+{
+	return __builtin_expect(r < 0 && errno == EINVAL, 0) && fdtab_tag(w->word) == FD_FILE &&
+	       way_in(w, fd);
+}
+
 /* Runs the request, gives up w->f, sets errno. */
 ssize_t way_run(struct way *w, struct request *rq);
 

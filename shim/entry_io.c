@@ -46,10 +46,12 @@ static __attribute__((noinline)) ssize_t write_any(int fd, const void *buf, size
 	const struct iovec iov = { (void *)(uintptr_t)buf, n };
 	struct request rq = { .op = OP_WRITE, .fd = fd, .iov = &iov, .iovcnt = 1 };
 	struct way w;
+	ssize_t r;
 
 	if (way_in_write(&w, fd, n))
 		return way_run(&w, &rq);
-	return way_book(&w, OP_WRITE, n, real.write(fd, buf, n));
+	r = real.write(fd, buf, n);
+	return way_again(&w, fd, r) ? way_run(&w, &rq) : way_book(&w, OP_WRITE, n, r);
 }
 
 /* The kernel's answer to a plain call, booked. */
@@ -93,10 +95,12 @@ EXPORT ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
 	struct request rq = { .op = OP_WRITE, .fd = fd, .positional = true, .off = off,
 			      .iov = &iov, .iovcnt = 1 };
 	struct way w;
+	ssize_t r;
 
 	if (way_in_write(&w, fd, n))
 		return way_run(&w, &rq);
-	return way_book(&w, OP_WRITE, n, real.pwrite(fd, buf, n, off));
+	r = real.pwrite(fd, buf, n, off);
+	return way_again(&w, fd, r) ? way_run(&w, &rq) : way_book(&w, OP_WRITE, n, r);
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)

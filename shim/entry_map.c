@@ -26,26 +26,14 @@ EXPORT void *mmap(void *at, size_t n, int prot, int flags, int fd, off_t off)
 	bool shared = (type == MAP_SHARED || type == MAP_SHARED_VALIDATE) && fd >= 0 &&
 		      !(flags & MAP_ANONYMOUS);
 	struct stat st;
-	void *r;
 
 	if (fd >= 0 && entry_not_yours(fd))
 		return MAP_FAILED;
-	if (!shared || !state_ready() || !writable_file(fd, &st))
-		return real.mmap(at, n, prot, flags, fd, off);
-	book_count(COUNTER_descriptor_calls, 1);
-	if (prot & PROT_WRITE)
+	if (shared && state_ready() && writable_file(fd, &st)) {
+		book_count(COUNTER_descriptor_calls, 1);
 		mapped_mark(st.st_dev, st.st_ino);
-	r = real.mmap(at, n, prot, flags, fd, off);
-	if (r != MAP_FAILED && !(prot & PROT_WRITE))
-		mapped_remember(r, n, st.st_dev, st.st_ino);
-	return r;
-}
-
-EXPORT int mprotect(void *at, size_t n, int prot)
-{
-	if ((prot & PROT_WRITE) && state_ready())
-		mapped_protect(at, n);
-	return real.mprotect(at, n, prot);
+	}
+	return real.mmap(at, n, prot, flags, fd, off);
 }
 
 #define TWIN_map(name, of) TWIN_ALIAS(name, of)

@@ -34,7 +34,7 @@ struct file *file_new(void)
 						    __ATOMIC_RELAXED))
 			;
 		f->twin = -1;
-		f->users = f->mapped = f->learned = f->direct_writes = f->row_epoch = 0;
+		f->users = f->mapped = f->stayed = f->learned = f->direct_writes = f->row_epoch = 0;
 		f->row = NULL;
 		f->generation++;
 		return f;

@@ -29,6 +29,7 @@ struct file {
 	struct align_facts facts;
 	uint32_t mapped;	/* mapped shared and writable: no direct writes */
 	uint32_t learned;	/* aligned I/O gave EINVAL: cached for good */
+	uint32_t stayed;	/* direct writes in a row that found pages which stay cached */
 	uint32_t direct_writes;	/* under way */
 	uint32_t row_epoch;	/* of the ledger the row lies in */
 	struct ledger_file *row;

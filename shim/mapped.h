@@ -1,5 +1,5 @@
 /*
- * mapped: inodes that this process has mapped shared and writable.
+ * mapped: inodes that this process has mapped shared and can write to.
  *
  * A store through such a mapping and a direct write in the same large folio
  * lose data (FACTS), so from the mmap on no write of ours to that inode is
@@ -11,18 +11,15 @@
 #define DIOSHIM_MAPPED_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-/* Before the mmap: marks the inode and waits for direct writes in flight. */
+/*
+ * Before a shared mmap of a file open for writing, whatever it asks for now:
+ * mprotect may make it writable, mremap move it. Marks the inode and waits for
+ * direct writes in flight.
+ */
 void mapped_mark(uint64_t dev, uint64_t ino);
 
 bool mapped_is(uint64_t dev, uint64_t ino);
-
-/* A shared mapping that mprotect could make writable later. */
-void mapped_remember(void *at, size_t n, uint64_t dev, uint64_t ino);
-
-/* Before an mprotect with PROT_WRITE: marks what lies there. */
-void mapped_protect(const void *at, size_t n);
 
 #endif

@@ -51,11 +51,6 @@ static void *raw_mmap(void *at, size_t n, int prot, int flags, int fd, off_t off
 	return (void *)(uintptr_t)result(sys_mmap(at, n, prot, flags, fd, off));
 }
 
-static int raw_mprotect(void *at, size_t n, int prot)
-{
-	return (int)result(sys_call(SYS_mprotect, sys_ptr(at), (long)n, prot, 0, 0, 0));
-}
-
 static int raw_fcntl(int fd, int cmd, ...)
 {
 	va_list ap;
@@ -81,7 +76,7 @@ static long raw_syscall(long nr, ...)
 
 struct real real_table = {
 	.open = raw_open, .close = raw_close, .read = raw_read, .write = raw_write,
-	.mmap = raw_mmap, .mprotect = raw_mprotect, .fcntl = raw_fcntl, .syscall = raw_syscall,
+	.mmap = raw_mmap, .fcntl = raw_fcntl, .syscall = raw_syscall,
 };
 int real_ready;
 int real_io_is_libc;

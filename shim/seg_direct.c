@@ -7,6 +7,10 @@
 
 #include <string.h>
 
+#define FOLIO_MAX (2ull << 20)	/* bytes: a huge page */
+#define STAYED_MAX 4	/* writes in a row that found pages which stay */
+#define FLUSH_LOOKS 500	/* some 40 ms; then the write goes cached */
+
 static uint32_t cachestat_missing;	/* ENOSYS (before Linux 6.5), or a filter's EPERM */
 
 /* Pages of the range in the page cache, and how many of them are dirty or being written. */
@@ -35,20 +39,39 @@ static bool resident(int fd, uint64_t off, size_t len, uint64_t *dirty)
  */
 static bool range_clear(int fd, int twin, uint64_t off, size_t len)
 {
-	uint64_t dirty;
+	uint64_t dirty, from, to;
 
 	if (!resident(fd, off, len, &dirty))
 		return true;
-	if (dirty > 0)
+	if (dirty > 0) {
 		/*
-		 * On a descriptor of ours: whoever waits for a write-back is
-		 * told of its errors, once; fsync has to tell the program.
+		 * Begun, and then looked at until it is done. Who waits for a
+		 * write-back with the kernel's own calls takes note of its
+		 * errors, and a later opener's fsync would not tell of them.
 		 */
-		sys_sync_range(twin, (int64_t)off, (int64_t)len,
-			       SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-				       SYNC_FILE_RANGE_WAIT_AFTER);
+		sys_sync_range(twin, (int64_t)off, (int64_t)len, SYNC_FILE_RANGE_WRITE);
+		for (int i = 0; i < FLUSH_LOOKS && resident(fd, off, len, &dirty) && dirty > 0; i++)
+			sys_nanosleep(20000);
+	}
 	sys_fadvise(fd, (int64_t)off, (int64_t)len, POSIX_FADV_DONTNEED);
+	if (!resident(fd, off, len, &dirty))
+		return true;
+	/* A large folio goes as a whole or not at all. */
+	from = off & ~(FOLIO_MAX - 1);
+	to = (off + len + FOLIO_MAX - 1) & ~(FOLIO_MAX - 1);
+	sys_fadvise(fd, (int64_t)from, (int64_t)(to - from), POSIX_FADV_DONTNEED);
 	return !resident(fd, off, len, &dirty);
+}
+
+/*
+ * Pages that stay are mapped, or in use for a moment. A store through a
+ * mapping during a direct write makes the kernel say EIO to whoever fsyncs
+ * next, though nothing is lost: so a file that looks mapped is left alone.
+ */
+static void pages_stayed(struct file *f)
+{
+	if (__atomic_add_fetch(&f->stayed, 1, __ATOMIC_RELAXED) >= STAYED_MAX)
+		file_stop_direct_writes(f->dev, f->ino);
 }
 
 size_t seg_guarded_write(struct file *f, int direct, int cached, const struct iovec *iov, int n,
@@ -65,8 +88,10 @@ size_t seg_guarded_write(struct file *f, int direct, int cached, const struct io
 	}
 	if (!range_clear(cached, f->twin, off, len)) {
 		*why = REASON_dirty;
+		pages_stayed(f);
 		goto out;
 	}
+	__atomic_store_n(&f->stayed, 0, __ATOMIC_RELAXED);
 	if (!fdtab_still(direct, file_word(f))) {
 		*why = REASON_changing;
 		goto out;

@@ -32,6 +32,7 @@ struct config state_config;
 
 static uint32_t inside;		/* threads from state_hold to the last system call of state_free */
 static int owner;		/* process id the tables belong to; 0: not started */
+static bool unwiped;		/* the fence stays as it is in a fork child */
 static bool off;		/* seccomp: also in fork children */
 
 /* The environment's text may be overwritten later (process titles): kept here. */
@@ -106,7 +107,7 @@ static void first_start(void)
 
 	real_resolve();
 	configure();
-	sys_madvise(&fence, sizeof(fence), MADV_WIPEONFORK);	/* Linux 4.14 */
+	unwiped = sys_madvise(&fence, sizeof(fence), MADV_WIPEONFORK) != 0;	/* Linux 4.14 */
 	pthread_atfork(before_fork, after_fork, in_child);
 	own_start();
 	book_start();
@@ -201,6 +202,13 @@ bool state_start(void)
 bool state_owner(void)
 {
 	return sys_getpid() == owner;
+}
+
+bool state_still_ready(void)
+{
+	if (unwiped && !state_owner())
+		state_fence.state = STATE_COLD;
+	return state_ready();
 }
 
 void state_retreat(void)

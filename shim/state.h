@@ -47,6 +47,9 @@ static inline bool state_ready(void)
 	return state_start();
 }
 
+/* The same before Linux 4.14, where the fence does not show all fork children. */
+bool state_still_ready(void);
+
 /*
  * Is this process the one the tables belong to? A system call: asked before
  * tables change, for children that share our memory without being vfork's.
