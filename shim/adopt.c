@@ -24,10 +24,11 @@ static void fd_name(char *to, int fd)
 static bool path_of(int fd, char *path)
 {
 	char name[FD_NAME];
+	const int proc = own_mine(&own_proc);
 	ssize_t n;
 
 	fd_name(name, fd);
-	n = own_proc < 0 ? -1 : sys_readlinkat(own_proc, name, path, PATH_ROOM - 1);
+	n = proc < 0 ? -1 : sys_readlinkat(proc, name, path, PATH_ROOM - 1);
 	path[n > 0 ? n : 0] = '\0';
 	return n > 0;
 }
@@ -73,10 +74,10 @@ static enum reason open_twin(int fd, int flags, struct file *f)
 	lease = sys_fcntl(fd, F_GETLEASE, 0);
 	if (lease == F_RDLCK || lease == F_WRLCK)
 		return REASON_refused;
-	if (!gate_try_hard(&own_numbers))
+	if (!own_open_begin())
 		return REASON_locked;
 	if (!locks_close_begin(f->ino)) {
-		gate_done(&own_numbers);
+		own_open_end();
 		return REASON_locked;
 	}
 	if (locks_held(fd, f->ino))
@@ -97,7 +98,7 @@ static enum reason open_twin(int fd, int flags, struct file *f)
 	why = f->twin < 0 ? REASON_no_descriptor : REASON_NONE;
 out:
 	locks_close_end(f->ino);
-	gate_done(&own_numbers);
+	own_open_end();
 	return why;
 }
 

@@ -18,14 +18,16 @@ static uint64_t looked;		/* bytes that book_worth read before there was a ledger
 static uint64_t zeroed;		/* bytes that make_blocks wrote */
 static bool forked;		/* a fork child's counts in /proc/self/io began at 0 */
 
+#define NAME_ROOM (sizeof("dioshim..") + 2 * TEXT_NUMBER)
+
 /* A file "dioshim.PID.N" that did not exist; -errno. A pid that execs takes the next N. */
-static int create(void)
+static int create(char *name)
 {
 	for (unsigned long n = 0; n < 10000; n++) {
-		char name[64] = "dioshim.";
-		size_t at = strlen(name);
+		size_t at = strlen("dioshim.");
 		int fd;
 
+		memcpy(name, "dioshim.", at);
 		at += text_number(name + at, (unsigned long)sys_getpid());
 		name[at++] = '.';
 		text_number(name + at, n);
@@ -79,12 +81,14 @@ static int make_blocks(int fd)
 	return 0;
 }
 
-static struct ledger *map_ledger(void)
+static struct ledger *map_ledger(char *name)
 {
-	bool gate = gate_try_hard(&own_numbers);
-	int fd = own_dir < 0 || !gate ? -ENOENT : create();
+	bool gate = own_open_begin();
+	int fd = !gate || own_mine(&own_dir) < 0 ? -ENOENT : create(name);
 	long at = -1;
 
+	if (fd < 0)
+		name[0] = '\0';
 	if (fd >= 0) {
 		if (make_blocks(fd) == 0)
 			at = sys_mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE,
@@ -92,7 +96,7 @@ static struct ledger *map_ledger(void)
 		sys_close(fd);
 	}
 	if (gate)
-		gate_done(&own_numbers);
+		own_open_end();
 	if (at < 0 && at > -4096)
 		at = sys_mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -105,14 +109,14 @@ static ssize_t read_proc(const char *name, char *to, size_t max)
 	ssize_t n = -EAGAIN;
 	int fd;
 
-	if (!gate_try_hard(&own_numbers))
+	if (!own_open_begin())
 		return n;
 	fd = own_open_proc(name, O_RDONLY);
 	if (fd >= 0) {
 		n = sys_read(fd, to, max);
 		sys_close(fd);
 	}
-	gate_done(&own_numbers);
+	own_open_end();
 	return n;
 }
 
@@ -168,10 +172,14 @@ bool book_worth(void)
 
 struct ledger *book_make(void)
 {
-	struct ledger *l = map_ledger(), *none = NULL;
+	char name[NAME_ROOM];
+	struct ledger *l = map_ledger(name), *none = NULL;
 
 	if (!__atomic_compare_exchange_n(&book_ledger, &none, l, 0, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE)) {
+		/* Another thread's came first: ours was never there. */
+		if (name[0] && own_mine(&own_dir) >= 0)
+			sys_call(SYS_unlinkat, own_dir, sys_ptr(name), 0, 0, 0, 0);
 		if (l != &spare)
 			sys_munmap(l, sizeof(*l));
 		return none;
@@ -191,14 +199,14 @@ struct ledger *book_make(void)
 		book_own_read(looked);
 		book_kernel(OP_WRITE, zeroed);
 		looked = zeroed = 0;
-	} else if (state_fence.state != STATE_OFF) {
+	} else if (state_now() != STATE_OFF) {
 		struct ledger_witness *w = &l->witness;
 
 		book_own_read(read_io(&w->rchar0, &w->wchar0));
 		w->rchar = w->rchar0;
 		w->wchar = w->wchar0;
 	}
-	if (state_fence.state != STATE_OFF)
+	if (state_now() != STATE_OFF)
 		read_command(l->command, sizeof(l->command));
 	return l;
 }
@@ -258,7 +266,7 @@ struct ledger_file *book_row(const struct stat *st, const char *path)
 		path += n - (LEDGER_PATH - 1);
 	for (i = 0; i < used && i < LEDGER_FILES; i++) {
 		row = &l->files[i];
-		if (row->used && row->ino == st->st_ino && row->dev == st->st_dev &&
+		if (__atomic_load_n(&row->used, __ATOMIC_ACQUIRE) && row->ino == st->st_ino && row->dev == st->st_dev &&
 		    strcmp(row->path, path) == 0)
 			return row;
 	}
@@ -266,7 +274,7 @@ struct ledger_file *book_row(const struct stat *st, const char *path)
 	if (i >= LEDGER_FILES - 1) {
 		__atomic_store_n(&l->files_used, LEDGER_FILES, __ATOMIC_RELEASE);
 		row = &l->files[LEDGER_FILES - 1];
-		row->used = 1;
+		__atomic_store_n(&row->used, 1, __ATOMIC_RELEASE);
 		return row;
 	}
 	row = &l->files[i];

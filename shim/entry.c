@@ -37,7 +37,7 @@ bool way_find(struct way *w, int fd)
 			return true;
 		state_free(w->held);
 	} else if (fdtab_tag(w->word) != FD_PLAIN) {
-		w->word = fdtab_plain(state_fence.state == STATE_OFF ? REASON_switched_off :
+		w->word = fdtab_plain(state_now() == STATE_OFF ? REASON_switched_off :
 								       REASON_reentry, 0);
 	}
 	return false;
@@ -65,35 +65,43 @@ bool entry_make_room(int *round)
 	return any;
 }
 
+/* The lowest number that fd can have, which it then has. */
 static int settle(int fd)
 {
-	int own = fdtab_next(0, FDTAB_TAG, FD_OWN), flags = sys_fcntl(fd, F_GETFD, 0), r = -1;
+	int flags = sys_fcntl(fd, F_GETFD, 0), r = -1, own;
 	struct sys_identity id;
 
-	if (own < 0 || own > fd || flags < 0 || sys_identify(fd, &id) != 0)
+	if (flags < 0 || sys_identify(fd, &id) != 0)
 		return fd;
 	/* The higher number is closed again, which must not cost a lock. */
 	if (!locks_close_begin(id.ino))
 		return fd;
 	if (!locks_held(fd, id.ino)) {
-		file_evict(own);
-		r = sys_fcntl(fd, flags & FD_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, own);
+		own = fdtab_next(0, FDTAB_TAG, FD_OWN);
+		if (own >= 0 && own < fd)
+			file_evict(own);
+		r = sys_fcntl(fd, flags & FD_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
 		if (r >= 0)
-			sys_close(r == own ? fd : r);
+			sys_close(r < fd ? fd : r);
 	}
 	locks_close_end(id.ino);
-	return r == own ? own : fd;
+	return r >= 0 && r < fd ? r : fd;
 }
 
-int entry_settle(int fd)
+int entry_settle(int fd, uint32_t quiet)
 {
+	const int saved = errno;
 	uint64_t held;
 
-	if (__builtin_expect(fd < own_lowest, 1) || !state_ready())
+	if (__builtin_expect(fd < own_lowest && quiet && quiet == own_quiet(), 1) || fd < 0 ||
+	    !state_ready())
 		return fd;
 	held = state_hold();
+	gate_stop(&own_numbers);	/* what is on its way up has arrived */
 	fd = settle(fd);
+	gate_go(&own_numbers);
 	state_free(held);
+	errno = saved;
 	return fd;
 }
 

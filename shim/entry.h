@@ -12,6 +12,7 @@
 
 #include "book.h"
 #include "engine.h"
+#include "own.h"
 #include "real.h"
 #include "state.h"
 
@@ -91,16 +92,24 @@ bool entry_not_yours(int fd);
 bool entry_make_room(int *round);
 
 /*
- * The program was given number fd. If the kernel went past one of ours for
- * it, ours steps aside: the number the program would have had without us.
+ * The program was given number fd, own_quiet being what it was before the call. If the kernel went past one of ours for it, ours steps aside: the
+ * number is the one the program would have had without us.
  */
-int entry_settle(int fd);
+int entry_settle(int fd, uint32_t quiet);
 
-/* Makes the call, and again while ours stand in its way. */
+/* Makes the call that gives the program a number, and again while ours stand in its way. */
 #define ENTRY_WITH_ROOM(result, call)                                                \
-	for (int round_ = 0, errno_ = errno;                                         \
-	     ((result) = (call)) < 0 && entry_make_room(&round_); errno = errno_) {  \
-	}
+	do {                                                                         \
+		const uint32_t quiet_ = own_quiet();                                 \
+		const int errno_ = errno;                                            \
+										     \
+		for (int round_ = 0; ((result) = (call)) < 0 && entry_make_room(&round_);) \
+			errno = errno_;                                              \
+		(result) = entry_settle((result), quiet_);                           \
+	} while (0)
+
+/* close, which is a cancellation point; or the bare system call, which is not. */
+int entry_close(int fd, bool raw);
 
 /* Both: the last words of a process, before it ends or becomes another program. */
 void entry_finish(enum ledger_state state);

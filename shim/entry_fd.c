@@ -37,8 +37,7 @@ static int fresh(int fd, int from)
 	return fd;
 }
 
-/* A cancellation point, as close is: but not while something is held. */
-EXPORT int close(int fd)
+int entry_close(int fd, bool raw)
 {
 	struct file *f;
 	uint64_t held;
@@ -48,9 +47,10 @@ EXPORT int close(int fd)
 		return -1;
 	if (!state_ready() || (fdtab_tag(fdtab_get(fd)) != FD_FILE && !locks_parked())) {
 		forget(fd);	/* what is known of a pipe goes too */
-		return real.close(fd);
+		return raw ? (int)entry_result(sys_close(fd)) : real.close(fd);
 	}
-	pthread_testcancel();
+	if (!raw)	/* not while something is held */
+		pthread_testcancel();
 	book_count(COUNTER_descriptor_calls, 1);
 	held = state_hold();
 	f = file_drop_begin(fd);
@@ -60,14 +60,19 @@ EXPORT int close(int fd)
 	return (int)entry_result(r);
 }
 
+EXPORT int close(int fd)
+{
+	return entry_close(fd, false);
+}
+
 EXPORT int dup(int fd)
 {
 	int r;
 
 	if (entry_not_yours(fd))
 		return -1;
-	ENTRY_WITH_ROOM(r, real.dup(fd))
-	return fresh(entry_settle(r), fd);
+	ENTRY_WITH_ROOM(r, real.dup(fd));
+	return fresh(r, fd);
 }
 
 /* dup2, dup3: number to is about to become another descriptor. */
@@ -211,27 +216,48 @@ static int wait_lock(int fd, const struct flock *fl, off_t len)
 	return r;
 }
 
-/* F_DUPFD from number min on: ours step aside if the next free one is behind them. */
-static void step_aside(int min)
+/*
+ * F_DUPFD from number min on: ours step aside if the next free one is behind
+ * them. Beside other threads, only when none of ours is on its way up.
+ */
+static int duplicate(int fd, int cmd, void *arg)
 {
-	int own = fdtab_next(min, FDTAB_TAG, FD_OWN);
+	const int min = (int)(intptr_t)arg;
+	int own = fdtab_next(min, FDTAB_TAG, FD_OWN), n = min, r;
+	uint64_t held;
 
-	if (own < 0 || own - min > 64 || !state_ready())
-		return;
-	for (int n = min; n < own; n++)
-		if (sys_fcntl(n, F_GETFD, 0) < 0)
-			return;		/* that one will be taken */
-	uint64_t held = state_hold();
-
-	file_evict(own);
+	if (!state_ready() || (state_alone() && (own < 0 || own - min > 64)))
+		return real.fcntl(fd, cmd, arg);
+	held = state_hold();
+	gate_stop(&own_numbers);
+	own = fdtab_next(min, FDTAB_TAG, FD_OWN);
+	if (own >= 0 && own - min <= 64) {
+		while (n < own && sys_fcntl(n, F_GETFD, 0) >= 0)
+			n++;
+		if (n == own)	/* nothing before it is free */
+			file_evict(own);
+	}
+	r = real.fcntl(fd, cmd, arg);
+	gate_go(&own_numbers);
 	state_free(held);
+	return r;
+}
+
+/* The same, again while ours stand in its way. */
+static int duplicate_with_room(int fd, int cmd, void *arg)
+{
+	const int saved = errno;
+	int round = 0, r;
+
+	while ((r = duplicate(fd, cmd, arg)) < 0 && entry_make_room(&round))
+		errno = saved;
+	return fresh(r, fd);
 }
 
 EXPORT int fcntl(int fd, int cmd, ...)
 {
 	va_list ap;
 	void *arg;
-	int r;
 
 	va_start(ap, cmd);
 	arg = va_arg(ap, void *);
@@ -239,9 +265,7 @@ EXPORT int fcntl(int fd, int cmd, ...)
 	if (entry_not_yours(fd))
 		return -1;
 	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC) {
-		step_aside((int)(intptr_t)arg);
-		ENTRY_WITH_ROOM(r, real.fcntl(fd, cmd, arg))
-		return fresh(r, fd);
+		return duplicate_with_room(fd, cmd, arg);
 	}
 	if ((cmd != F_SETLK && cmd != F_SETLKW) || !arg || !state_ready())
 		return real.fcntl(fd, cmd, arg);

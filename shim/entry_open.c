@@ -13,7 +13,6 @@ EXPORT int __openat_2(int dir, const char *path, int flags);
  */
 static int opened(int fd)
 {
-	fd = entry_settle(fd);
 	if (fd >= 0 && fdtab_get(fd) == 0 && state_ready()) {
 		fdtab_replace(fd, 0, FD_PRIVATE);
 	} else if (fd >= 0 && state_ready()) {
@@ -48,7 +47,7 @@ EXPORT int open(const char *path, int flags, ...)
 	int fd;
 
 	MODE_OF(flags, mode);
-	ENTRY_WITH_ROOM(fd, real.open(path, flags, mode))
+	ENTRY_WITH_ROOM(fd, real.open(path, flags, mode));
 	return opened(fd);
 }
 
@@ -58,7 +57,7 @@ EXPORT int openat(int dir, const char *path, int flags, ...)
 	int fd;
 
 	MODE_OF(flags, mode);
-	ENTRY_WITH_ROOM(fd, real.openat(dir, path, flags, mode))
+	ENTRY_WITH_ROOM(fd, real.openat(dir, path, flags, mode));
 	return opened(fd);
 }
 
@@ -66,7 +65,7 @@ EXPORT int creat(const char *path, mode_t mode)
 {
 	int fd;
 
-	ENTRY_WITH_ROOM(fd, real.creat(path, mode))
+	ENTRY_WITH_ROOM(fd, real.creat(path, mode));
 	return opened(fd);
 }
 
@@ -75,7 +74,7 @@ EXPORT int __open_2(const char *path, int flags)
 {
 	int fd;
 
-	ENTRY_WITH_ROOM(fd, real.__open_2(path, flags))
+	ENTRY_WITH_ROOM(fd, real.__open_2(path, flags));
 	return opened(fd);
 }
 
@@ -83,7 +82,7 @@ EXPORT int __openat_2(int dir, const char *path, int flags)
 {
 	int fd;
 
-	ENTRY_WITH_ROOM(fd, real.__openat_2(dir, path, flags))
+	ENTRY_WITH_ROOM(fd, real.__openat_2(dir, path, flags));
 	return opened(fd);
 }
 

@@ -107,7 +107,7 @@ EXPORT long syscall(long nr, ...)
 	case SYS_fanotify_init:
 		return fanotify_init((unsigned)a[0], (unsigned)a[1]);
 	case SYS_close:
-		return close((int)a[0]);
+		return entry_close((int)a[0], true);
 	case SYS_close_range:
 		return close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
 	case SYS_dup3:

@@ -263,6 +263,7 @@ void file_fresh(int fd)
 		return;
 	if (fdtab_is_parked(word))
 		locks_unparked();
+	own_lost(fd);
 	f = acquire_owner(word);
 	if (f) {
 		if (f->twin == fd)

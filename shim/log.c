@@ -141,7 +141,7 @@ void log_report(const char *where)
 	};
 	const struct ledger *l = book_now();
 	bool shared = where[0] == '-' && where[1] == '\0';
-	int fd = shared ? own_stderr : open_log(where);
+	int fd = shared ? own_mine(&own_stderr) : open_log(where);
 	struct text t = { .n = 0 };
 
 	if (fd < 0)

@@ -10,9 +10,13 @@ int own_proc = -1;
 int own_dir = -1;
 int own_stderr = -1;
 struct gate own_numbers;
+uint32_t own_openings;
 int own_lowest = INT_MAX;
 
-static int *const known[] = { &own_proc, &own_dir, &own_stderr };
+static struct known {
+	int *fd;
+	struct sys_identity is;
+} known[] = { { .fd = &own_proc }, { .fd = &own_dir }, { .fd = &own_stderr } };
 #define KNOWN (sizeof(known) / sizeof(known[0]))
 
 /*
@@ -44,6 +48,17 @@ static int copy_above(int fd, long min, uint64_t word)
 	return high;
 }
 
+bool own_open_begin(void)
+{
+	__atomic_fetch_add(&own_openings, 1, __ATOMIC_SEQ_CST);
+	return gate_try_hard(&own_numbers);
+}
+
+void own_open_end(void)
+{
+	gate_done(&own_numbers);
+}
+
 int own_raise(int fd, uint64_t word)
 {
 	int high = copy_above(fd, floor_number(), word);
@@ -63,13 +78,36 @@ bool own_give_up(void)
 	bool any = false;
 
 	for (size_t i = 0; i < KNOWN; i++) {
-		if (*known[i] < 0)
+		int fd = own_mine(known[i].fd);
+
+		if (fd < 0)
 			continue;
-		own_close(*known[i]);
-		*known[i] = -1;
+		own_close(fd);
+		*known[i].fd = -1;
 		any = true;
 	}
 	return any;
+}
+
+int own_mine(int *which)
+{
+	struct sys_identity is;
+	struct known *k = known;
+
+	while (k->fd != which)
+		k++;
+	if (*which >= 0 && (sys_identify(*which, &is) != 0 || is.ino != k->is.ino || is.dev != k->is.dev))
+		own_lost(*which);
+	return *which;
+}
+
+void own_lost(int fd)
+{
+	for (size_t i = 0; i < KNOWN; i++)
+		if (*known[i].fd == fd) {
+			*known[i].fd = -1;
+			fdtab_replace(fd, fdtab_own(0), 0);
+		}
 }
 
 bool own_inherit(const char *text, void (*each)(int fd))
@@ -105,16 +143,19 @@ void own_forked(void)
 
 int own_open_proc(const char *name, int flags)
 {
-	return own_proc < 0 ? -ENOENT : sys_openat(own_proc, name, flags | O_CLOEXEC, 0);
+	int proc = own_mine(&own_proc);
+
+	return proc < 0 ? -ENOENT : sys_openat(proc, name, flags | O_CLOEXEC, 0);
 }
 
 void own_move(int fd)
 {
-	int high = copy_above(fd, fd + 1, 0);
+	const long floor = floor_number();
+	int high = copy_above(fd, fd < floor ? floor : fd + 1, 0);
 
 	for (size_t i = 0; i < KNOWN; i++)
-		if (*known[i] == fd)
-			*known[i] = high >= 0 ? high : -1;
+		if (*known[i].fd == fd)
+			*known[i].fd = high >= 0 ? high : -1;
 	own_close(fd);
 }
 
@@ -137,4 +178,7 @@ void own_start(void)
 
 		own_stderr = fd >= 0 ? fd : -1;
 	}
+	for (size_t i = 0; i < KNOWN; i++)
+		if (*known[i].fd >= 0 && sys_identify(*known[i].fd, &known[i].is) != 0)
+			own_lost(*known[i].fd);
 }

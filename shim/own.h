@@ -17,7 +17,27 @@
  */
 extern struct gate own_numbers;
 
-/* Opened once, early (a later chroot has no /proc); -1 where refused. */
+/* The shim's side of it: false, and nothing is to be opened now. */
+bool own_open_begin(void);
+void own_open_end(void);
+
+/*
+ * A number that the kernel gives out while one of ours is on its way is not
+ * the lowest. If this is the same before and after a call, and not 0, none was.
+ */
+extern uint32_t own_openings;
+
+static inline uint32_t own_quiet(void)
+{
+	uint32_t n = __atomic_load_n(&own_openings, __ATOMIC_SEQ_CST);
+
+	return __atomic_load_n(&own_numbers.shim, __ATOMIC_SEQ_CST) ? 0 : n + 1;
+}
+
+/*
+ * Opened once, early (a later chroot has no /proc); -1 where refused. To be
+ * used through own_mine, for the program may have closed them unseen.
+ */
 extern int own_proc;	/* O_PATH of /proc */
 extern int own_dir;	/* O_PATH of DIOSHIM_DIR */
 extern int own_stderr;	/* a copy of descriptor 2, for DIOSHIM_LOG=- */
@@ -33,6 +53,12 @@ void own_close(int fd);
 
 /* No twin lies lower, however small RLIMIT_NOFILE is. */
 #define OWN_FLOOR_MIN 12
+
+/* The number *which holds, if it still is what was opened; else -1. */
+int own_mine(int *which);
+
+/* The program was given that number: it is ours no more. */
+void own_lost(int fd);
 
 /* The lowest number ever taken; INT_MAX while none is. */
 extern int own_lowest;

@@ -81,7 +81,7 @@ char *pool_get(size_t want)
 
 void pool_put(char *chunk)
 {
-	size_t i = (size_t)(chunk - pool.base) / pool.chunk;
+	size_t i = (size_t)(chunk - __atomic_load_n(&pool.base, __ATOMIC_RELAXED)) / pool.chunk;
 
 	__atomic_fetch_and(&pool.used, ~(1ull << i), __ATOMIC_RELEASE);
 }

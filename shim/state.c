@@ -84,7 +84,7 @@ static void after_fork(void)
 
 static void in_child(void)
 {
-	if (state_fence.state == STATE_READY)
+	if (state_now() == STATE_READY)
 		state_fence.state = STATE_COLD;
 	state_ready();
 }
@@ -176,7 +176,7 @@ bool state_start(void)
 	uint64_t held;
 	bool fresh;
 
-	if (state_quiet > 0 || state_fence.state != STATE_COLD)
+	if (state_quiet > 0 || state_now() != STATE_COLD)
 		return false;
 	if (!__atomic_compare_exchange_n(&state_fence.state, &cold, STATE_STARTING, 0,
 					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
@@ -196,7 +196,7 @@ bool state_start(void)
 	__atomic_store_n(&state_fence.state, STATE_READY, __ATOMIC_RELEASE);
 	state_free(held);
 	errno = saved;
-	return state_fence.state == STATE_READY;
+	return state_now() == STATE_READY;
 }
 
 bool state_owner(void)
