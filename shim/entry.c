@@ -105,15 +105,23 @@ int entry_settle(int fd, uint32_t quiet)
 	return fd;
 }
 
-/* Routed until a moment ago, now it is not: the kernel answers, as it is. */
-static ssize_t run_unrouted(const struct way *w, const struct request *rq)
+/* On the routed file, started over where the descriptor turned out to be another one. */
+static ssize_t run_routed(struct way *w, const struct request *rq)
 {
-	ssize_t r = engine_kernel_call(rq, rq->fd);
+	ssize_t r = ENGINE_STALE;
 
-	return way_book(w, rq->op, rq->len, r);
+	for (int i = 0; i < TRIES && w->f && r == ENGINE_STALE; i++) {
+		r = engine_run(w->f, rq);
+		if (r != ENGINE_STALE)
+			break;
+		file_leave(rq->fd, w->f);
+		file_drop(rq->fd);
+		way_adopt(w, rq->fd);
+	}
+	return r;
 }
 
-ssize_t way_run(struct way *w, struct request *rq)
+bool way_run(struct way *w, struct request *rq, ssize_t *result)
 {
 	const uint64_t held = w->held;
 	struct iovec few[PLAN_IOV];
@@ -124,27 +132,20 @@ ssize_t way_run(struct way *w, struct request *rq)
 		r = -EBADF;
 		book_call(0, r);
 	} else if (!engine_copy_iovec(rq, few, &many) || !engine_measure(rq)) {
-		r = engine_kernel_call(rq, rq->fd);
-		rq->len = r > 0 ? (size_t)r : 0;
-		way_book(w, rq->op, rq->len, r);
+		w->why = REASON_bad_address;	/* or no chunk for a very long iovec */
 	} else {
-		for (int i = 0; i < TRIES && w->f; i++) {
-			r = engine_run(w->f, rq);
-			if (r != ENGINE_STALE)
-				break;
-			file_leave(rq->fd, w->f);
-			file_drop(rq->fd);
-			way_adopt(w, rq->fd);
-		}
-		if (r == ENGINE_STALE)
-			r = run_unrouted(w, rq);
+		r = run_routed(w, rq);
 	}
 	if (many)
 		pool_put(many);
 	if (w->f)
 		file_leave(rq->fd, w->f);
 	state_free(held);
-	return entry_result(r);
+	/* Not while anything is held: it may be a pipe by now, and wait for ever. */
+	if (r == ENGINE_STALE)
+		return false;
+	*result = entry_result(r);
+	return true;
 }
 
 ssize_t way_book(const struct way *w, enum op op, size_t asked, ssize_t ret)
@@ -165,8 +166,8 @@ ssize_t way_book(const struct way *w, enum op op, size_t asked, ssize_t ret)
 		return ret;
 	if (fdtab_tag(w->word) == FD_PLAIN) {
 		row = book_row_at(fdtab_row(w->word));
-	} else {	/* less than a block (way_in_write), or changed under our hands */
-		why = asked < PLAN_BLOCK && op == OP_WRITE ? REASON_edge : REASON_changing;
+	} else {	/* less than a block (way_in_write), or left to the kernel by way_run */
+		why = w->why;
 		if (fdtab_tag(w->word) == FD_FILE)
 			row = adopt_row(file_peek(w->word));
 	}

@@ -22,6 +22,7 @@ struct way {
 	uint64_t word;		/* of the table */
 	struct file *f;		/* to be routed: referenced; else NULL */
 	uint64_t held;		/* signals, while f is */
+	enum reason why;	/* what is not plain was left to the kernel all the same */
 };
 
 /* The slow half of way_in: unknown descriptors, routed ones, re-entry. */
@@ -36,6 +37,7 @@ static inline bool way_in(struct way *w, int fd)
 	const bool ready = state_ready();	/* first: in a fork child it changes the table */
 
 	w->word = fdtab_get(fd);
+	w->why = REASON_changing;
 	if (__builtin_expect(ready && fdtab_tag(w->word) == FD_PLAIN, 1))
 		return false;
 	return way_find(w, fd);
@@ -51,6 +53,7 @@ static inline bool way_in_write(struct way *w, int fd, size_t n)
 	const bool ready = state_ready();
 
 	w->word = fdtab_get(fd);
+	w->why = REASON_edge;
 	if (n < PLAN_BLOCK && ready && fdtab_tag(w->word) == FD_FILE && !(w->word & FD_RESCUE))
 		return false;
 	return way_in(w, fd);
@@ -66,8 +69,11 @@ static inline bool way_again(struct way *w, int fd, ssize_t r)
 	       way_in(w, fd);
 }
 
-/* Runs the request, gives up w->f, sets errno. */
-ssize_t way_run(struct way *w, struct request *rq);
+/*
+ * Runs the request, gives up w->f, sets errno. False: the caller has to make
+ * the real call, and book it.
+ */
+bool way_run(struct way *w, struct request *rq, ssize_t *result);
 
 /* Books what the real call returned, and returns it. errno stays. */
 ssize_t way_book(const struct way *w, enum op op, size_t asked, ssize_t ret);

@@ -35,9 +35,10 @@ static __attribute__((noinline)) ssize_t read_any(int fd, void *buf, size_t n)
 	const struct iovec iov = { buf, n };
 	struct request rq = { .op = OP_READ, .fd = fd, .iov = &iov, .iovcnt = 1 };
 	struct way w;
+	ssize_t r;
 
-	if (way_in(&w, fd))
-		return way_run(&w, &rq);
+	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+		return r;
 	return way_book(&w, OP_READ, n, real.read(fd, buf, n));
 }
 
@@ -48,10 +49,12 @@ static __attribute__((noinline)) ssize_t write_any(int fd, const void *buf, size
 	struct way w;
 	ssize_t r;
 
-	if (way_in_write(&w, fd, n))
-		return way_run(&w, &rq);
+	if (way_in_write(&w, fd, n) && way_run(&w, &rq, &r))
+		return r;
 	r = real.write(fd, buf, n);
-	return way_again(&w, fd, r) ? way_run(&w, &rq) : way_book(&w, OP_WRITE, n, r);
+	if (way_again(&w, fd, r) && way_run(&w, &rq, &r))
+		return r;
+	return way_book(&w, OP_WRITE, n, r);
 }
 
 /* The kernel's answer to a plain call, booked. */
@@ -83,9 +86,10 @@ EXPORT ssize_t pread(int fd, void *buf, size_t n, off_t off)
 	struct request rq = { .op = OP_READ, .fd = fd, .positional = true, .off = off,
 			      .iov = &iov, .iovcnt = 1 };
 	struct way w;
+	ssize_t r;
 
-	if (way_in(&w, fd))
-		return way_run(&w, &rq);
+	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+		return r;
 	return way_book(&w, OP_READ, n, real.pread(fd, buf, n, off));
 }
 
@@ -97,10 +101,12 @@ EXPORT ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
 	struct way w;
 	ssize_t r;
 
-	if (way_in_write(&w, fd, n))
-		return way_run(&w, &rq);
+	if (way_in_write(&w, fd, n) && way_run(&w, &rq, &r))
+		return r;
 	r = real.pwrite(fd, buf, n, off);
-	return way_again(&w, fd, r) ? way_run(&w, &rq) : way_book(&w, OP_WRITE, n, r);
+	if (way_again(&w, fd, r) && way_run(&w, &rq, &r))
+		return r;
+	return way_book(&w, OP_WRITE, n, r);
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
@@ -109,8 +115,8 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd))
-		return way_run(&w, &rq);
+	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+		return r;
 	r = real.readv(fd, iov, n);
 	return way_book(&w, OP_READ, sum_of(iov, n, r), r);
 }
@@ -121,8 +127,8 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd))
-		return way_run(&w, &rq);
+	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+		return r;
 	r = real.writev(fd, iov, n);
 	return way_book(&w, OP_WRITE, sum_of(iov, n, r), r);
 }
@@ -134,8 +140,8 @@ EXPORT ssize_t preadv(int fd, const struct iovec *iov, int n, off_t off)
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd))
-		return way_run(&w, &rq);
+	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+		return r;
 	r = real.preadv(fd, iov, n, off);
 	return way_book(&w, OP_READ, sum_of(iov, n, r), r);
 }
@@ -147,8 +153,8 @@ EXPORT ssize_t pwritev(int fd, const struct iovec *iov, int n, off_t off)
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd))
-		return way_run(&w, &rq);
+	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+		return r;
 	r = real.pwritev(fd, iov, n, off);
 	return way_book(&w, OP_WRITE, sum_of(iov, n, r), r);
 }
@@ -161,8 +167,8 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t off, int fl
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd))
-		return way_run(&w, &rq);
+	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+		return r;
 	r = real.preadv2(fd, iov, n, off, flags);
 	return way_book(&w, OP_READ, sum_of(iov, n, r), r);
 }
@@ -174,8 +180,8 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t off, int f
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd))
-		return way_run(&w, &rq);
+	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+		return r;
 	r = real.pwritev2(fd, iov, n, off, flags);
 	return way_book(&w, OP_WRITE, sum_of(iov, n, r), r);
 }

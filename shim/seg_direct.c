@@ -100,15 +100,16 @@ size_t seg_guarded_write(struct file *f, int direct, int cached, const struct io
 	done = sys_pwritev(direct, iov, n, (int64_t)off);
 	if (done > 0)
 		book_kernel(OP_WRITE, (size_t)done);
-	if (done > 0 && resident(cached, off, (size_t)done, &dirty) && dirty > 0) {
+	if (done > 0 && resident(cached, off, (size_t)done, &dirty)) {
 		/*
-		 * Somebody's store brought a page back while we wrote, and may
-		 * yet write it over ours: the caller sends the same bytes
-		 * through that page.
+		 * Somebody brought a page back while we wrote. A store may yet
+		 * write it over ours, or just has, if it is clean: the caller
+		 * sends the same bytes through that page.
 		 */
 		book_count(COUNTER_rewritten_bytes, (size_t)done);
 		*why = REASON_raced;
-		mapped_mark(f->dev, f->ino);
+		if (dirty > 0)
+			mapped_mark(f->dev, f->ino);
 		done = 0;
 		goto out;
 	}
