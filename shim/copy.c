@@ -48,6 +48,8 @@ enum reason copy_check(struct copy *c)
 		c->len = (size_t)left;
 	if (c->len > SYS_MAX_RW)
 		c->len = SYS_MAX_RW;
+	if (in->block_device && seg_device_resident(c->in_fd, (uint64_t)c->in_off, c->len))
+		return REASON_copy_other;
 	if (c->len == 0 || gi.size < state_config.min_file ||
 	    c->out_off > INT64_MAX - (int64_t)c->len)
 		return REASON_copy_other;

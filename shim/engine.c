@@ -128,8 +128,8 @@ static ssize_t run_plain(struct file *f, const struct request *rq, int flags, en
 
 /*
  * What direct I/O left undone goes through the cache; that answer is the
- * program's. An aligned request that gave EINVAL, and then worked cached,
- * teaches us not to ask again.
+ * program's. An aligned request that failed so that it matters, and then
+ * worked cached, teaches us not to ask again.
  */
 static ssize_t finish(struct run *r, size_t done, size_t len, enum reason why)
 {
@@ -217,6 +217,9 @@ static enum reason make_plan(struct plan *p, const struct file *f, const struct 
 		return p->seg[0].reason;
 	if (rq->op == OP_WRITE && passes_limit(off, rq->len))
 		return REASON_file_limit;
+	if (rq->op == OP_READ && f->block_device && !f->rescue &&
+	    seg_device_resident(rq->fd, (uint64_t)off, rq->len))
+		return REASON_dirty;
 	return file_twin_ok(f) ? REASON_NONE : REASON_no_descriptor;
 }
 

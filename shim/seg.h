@@ -23,7 +23,7 @@ struct run {
 	uint64_t word;		/* of f, for fdtab_still: asked before each system call on a number */
 	uint64_t off;		/* of the request's first byte */
 	int cached, direct;	/* descriptors */
-	bool refused;		/* aligned direct I/O gave EINVAL */
+	bool refused;		/* the file is to stay cached, if cached I/O works */
 };
 
 /* Bytes [pos, pos + len) of the request; bytes moved, or -errno if none. */
@@ -47,5 +47,23 @@ size_t seg_bounce_write(struct run *r, const struct seg *s, enum reason *why);
  */
 size_t seg_guarded_write(struct file *f, int direct, int cached, const struct iovec *iov, int n,
 			 uint64_t off, size_t len, enum reason *why, bool *refused);
+
+/*
+ * Does the page cache hold something of a block device's range? A mounted file
+ * system keeps what it is changing there, and the disk is older. Where it
+ * cannot be known: yes.
+ */
+bool seg_device_resident(int fd, uint64_t off, size_t len);
+
+/*
+ * What a direct read's failure teaches. EINVAL: direct I/O is refused. The
+ * others are the disk's, or of a write-back that the read asked for, and then
+ * what was written is in the page cache alone.
+ */
+static inline void seg_read_failed(struct run *r, ssize_t got)
+{
+	if (got == -EINVAL || got == -EIO || got == -ENOSPC || got == -EDQUOT)
+		r->refused = true;
+}
 
 #endif

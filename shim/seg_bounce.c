@@ -34,8 +34,7 @@ size_t seg_bounce_read(struct run *r, const struct seg *s, enum reason *why)
 		size_t skip = from + done > at ? (size_t)(from + done - at) : 0, n;
 
 		book_count(COUNTER_direct_requests, 1);
-		if (got == -EINVAL)
-			r->refused = true;
+		seg_read_failed(r, got);
 		if (got <= (ssize_t)skip)
 			break;
 		total += (uint64_t)got;

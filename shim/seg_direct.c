@@ -33,6 +33,13 @@ static bool resident(int fd, uint64_t off, size_t len, uint64_t *dirty)
 	return cs.cache > 0;
 }
 
+bool seg_device_resident(int fd, uint64_t off, size_t len)
+{
+	uint64_t dirty;
+
+	return resident(fd, off, len, &dirty) || __atomic_load_n(&cachestat_missing, __ATOMIC_RELAXED);
+}
+
 /*
  * Is the range free of pages that somebody may have mapped? What is merely
  * cached is dropped, what is merely dirty is written first.
@@ -198,8 +205,7 @@ size_t seg_direct_read(struct run *r, const struct plan *p, enum reason *why)
 		part[pieces++] = (struct iovec){ chunk + a, a };
 	book_count(COUNTER_direct_requests, 1);
 	ret = sys_preadv(r->direct, part, pieces, (int64_t)(r->off - skip));
-	if (ret == -EINVAL)
-		r->refused = true;
+	seg_read_failed(r, ret);
 	got = ret > 0 ? (size_t)ret : 0;
 	book_kernel(OP_READ, got);
 
