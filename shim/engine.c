@@ -133,7 +133,10 @@ static ssize_t run_plain(struct file *f, const struct request *rq, int flags, en
  */
 static ssize_t finish(struct run *r, size_t done, size_t len, enum reason why)
 {
-	ssize_t n = seg_cached(r, done, len - done, why);
+	ssize_t n;
+
+	r->begun = true;
+	n = seg_cached(r, done, len - done, why);
 
 	if (r->refused && n > 0)
 		r->f->learned = 1;
@@ -179,6 +182,7 @@ static ssize_t run_write(struct run *r, const struct plan *p)
 			n = (ssize_t)seg_bounce_write(r, s, &why);
 			break;
 		}
+		r->begun = true;
 		done += (size_t)n;
 		if ((size_t)n < s->len)
 			return s->kind == SEG_CACHED ? (ssize_t)done :

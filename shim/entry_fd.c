@@ -37,6 +37,15 @@ static int fresh(int fd, int from)
 	return fd;
 }
 
+/* Is there nothing of ours about fd, nor will there be while it is closed? */
+static bool nobody_at(int fd)
+{
+	const unsigned tag = fdtab_tag(fdtab_get(fd));
+
+	return (tag == FD_PLAIN || (tag == FD_UNKNOWN && state_alone())) && !locks_parked() &&
+	       __atomic_load_n(fdtab_users(fd), __ATOMIC_SEQ_CST) == 0;
+}
+
 int entry_close(int fd, bool raw)
 {
 	struct file *f;
@@ -45,7 +54,7 @@ int entry_close(int fd, bool raw)
 
 	if (entry_not_yours(fd))
 		return -1;
-	if (!state_ready() || (fdtab_tag(fdtab_get(fd)) != FD_FILE && !locks_parked())) {
+	if (!state_ready() || nobody_at(fd)) {
 		forget(fd);	/* what is known of a pipe goes too */
 		return raw ? (int)entry_result(sys_close(fd)) : real.close(fd);
 	}
@@ -109,19 +118,28 @@ EXPORT int dup3(int from, int to, int flags)
 	return replace(from, to, flags, true);
 }
 
-static void drop_range(unsigned first, unsigned last)
+/* Of each number that the table knows in the range: takes it off, or ends that. */
+static void each_of_range(unsigned first, unsigned last, uint64_t mask, uint64_t word,
+			  void (*each)(int fd))
 {
-	for (int fd = (int)first; (fd = fdtab_next(fd, ~0ull, FD_PRIVATE)) >= 0; fd++) {
+	for (int fd = (int)first; (fd = fdtab_next(fd, mask, word)) >= 0; fd++) {
 		if ((unsigned)fd > last)
 			break;
-		file_drop(fd);
+		each(fd);
 	}
-	for (unsigned tag = FD_PLAIN; tag <= FD_FILE; tag++)
-		for (int fd = (int)first; (fd = fdtab_next(fd, FDTAB_TAG, tag)) >= 0; fd++) {
-			if ((unsigned)fd > last)
-				break;
-			file_drop(fd);
-		}
+}
+
+static void drop_begin(int fd)
+{
+	struct file *f = file_drop_begin(fd);
+
+	if (f)
+		file_release(f);
+}
+
+static void drop_end(int fd)
+{
+	file_drop_end(fd, NULL, 0);
 }
 
 /*
@@ -143,7 +161,9 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 	book_count(COUNTER_descriptor_calls, 1);
 	held = state_hold();
 	gate_stop(&own_numbers);
-	drop_range(first, last);
+	each_of_range(first, last, FDTAB_TAG, FD_FILE, drop_begin);
+	each_of_range(first, last, FDTAB_TAG, FD_PLAIN, file_drop);
+	each_of_range(first, last, ~0ull, FD_PRIVATE, file_drop);
 	while (from <= last) {
 		int own = fdtab_next((int)from, FDTAB_TAG, FD_OWN);
 		unsigned to = own < 0 || (unsigned)own > last ? last : (unsigned)own - 1;
@@ -157,6 +177,8 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 			break;
 		from = (unsigned)own + 1;
 	}
+	each_of_range(first, last, ~0ull, FD_CHANGING, drop_end);
+	each_of_range(first, last, ~0ull, FD_REVOKED, drop_end);
 	locks_unpark();
 	gate_go(&own_numbers);
 	state_free(held);

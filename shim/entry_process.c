@@ -1,6 +1,7 @@
 #include "entry.h"
 
 #include "locks.h"
+#include "memory.h"
 #include "own.h"
 #include "sys.h"
 
@@ -104,6 +105,9 @@ EXPORT long syscall(long nr, ...)
 		return (long)mmap((void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4], a[5]);
 	case SYS_execve:
 		return execve((const char *)a[0], (char *const *)a[1], (char *const *)a[2]);
+	case SYS_userfaultfd:
+		memory_lazy = true;
+		break;
 	case SYS_fanotify_init:
 		return fanotify_init((unsigned)a[0], (unsigned)a[1]);
 	case SYS_close:

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+uint32_t fdtab_nobody;
 static struct fdtab_page first;
 struct fdtab_page *fdtab_pages[FDTAB_PAGES] = { &first };
 
@@ -35,7 +36,7 @@ uint64_t fdtab_set(int fd, uint64_t word)
 {
 	struct fdtab_page *page = page_of(fd, word != 0);
 
-	return page ? __atomic_exchange_n(&page->word[(unsigned)fd % FDTAB_PAGE], word, __ATOMIC_ACQ_REL) :
+	return page ? __atomic_exchange_n(&page->word[(unsigned)fd % FDTAB_PAGE], word, __ATOMIC_SEQ_CST) :
 		      0;
 }
 

@@ -15,6 +15,7 @@
 
 #include "ledger.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum { FD_UNKNOWN = 0, FD_PLAIN = 1, FD_FILE = 2, FD_OWN = 3 };
@@ -30,6 +31,7 @@ struct fdtab_page {
 	uint32_t users[FDTAB_PAGE];
 };
 extern struct fdtab_page *fdtab_pages[FDTAB_PAGES];
+extern uint32_t fdtab_nobody;
 
 static inline unsigned fdtab_tag(uint64_t word)
 {
@@ -116,10 +118,14 @@ static inline bool fdtab_still(int fd, uint64_t of)
 	       (fdtab_tag(word) >= FD_FILE && fdtab_key(word) == fdtab_key(of));
 }
 
-/* The count of requests on fd, whose word must have been set. */
+/* The count of requests on fd; of a number without a word, one that stays 0. */
 static inline uint32_t *fdtab_users(int fd)
 {
-	return &fdtab_pages[(unsigned)fd / FDTAB_PAGE]->users[(unsigned)fd % FDTAB_PAGE];
+	struct fdtab_page *page = NULL;
+
+	if ((unsigned)fd < FDTAB_PAGE * FDTAB_PAGES)
+		page = __atomic_load_n(&fdtab_pages[(unsigned)fd / FDTAB_PAGE], __ATOMIC_ACQUIRE);
+	return page ? &page->users[(unsigned)fd % FDTAB_PAGE] : &fdtab_nobody;
 }
 
 #define FD_PRIVATE 8u	/* in an FD_UNKNOWN word: opened by this process since its last fork */

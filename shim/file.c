@@ -107,6 +107,7 @@ struct file *file_enter(int fd, uint64_t word)
 	__atomic_fetch_add(&f->users, 1, __ATOMIC_RELAXED);
 	/* Counted, then the table looked at again: file_drop_begin does it the other way round. */
 	__atomic_fetch_add(fdtab_users(fd), 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (fdtab_get(fd) == word)
 		return f;
 	file_leave(fd, f);
@@ -208,17 +209,17 @@ struct file *file_drop_begin(int fd)
 		return NULL;
 	/* Also where nothing is known: nothing must be adopted meanwhile. */
 	word = fdtab_set(fd, FD_CHANGING);
-	if (fdtab_tag(word) != FD_FILE)
-		return NULL;
 	/*
-	 * Requests under way use the number: half of one must not reach
-	 * another file. New ones see the change and go to the kernel in one call.
+	 * Requests under way use the number, whatever its word was by now: half
+	 * of one must not reach another file. New ones see the change and go to
+	 * the kernel in one call.
 	 */
 	if (!wait_for(fdtab_users(fd), 0)) {
 		fdtab_set(fd, FD_REVOKED);
 		let_them_enter();
 	}
-	return file_peek(word);		/* the table's reference is now the caller's */
+	/* The table's reference is now the caller's. */
+	return fdtab_tag(word) == FD_FILE ? file_peek(word) : NULL;
 }
 
 void file_drop_end(int fd, struct file *f, uint64_t after)

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+bool memory_lazy;
+
 static bool populate(const void *at, size_t n, int advice)
 {
 	const uintptr_t mask = (uintptr_t)getauxval(AT_PAGESZ) - 1;

@@ -12,6 +12,13 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
+/*
+ * The program has asked for userfaultfd: a page may be filled by a thread that
+ * reads the very file. So it must not be first touched below a direct write,
+ * which holds the file's lock.
+ */
+extern bool memory_lazy;
+
 /* Would the kernel accept these n bytes? Faults the pages in. */
 bool memory_readable(const void *at, size_t n);
 bool memory_writable(void *at, size_t n);

@@ -16,6 +16,33 @@ static void add(struct plan *p, enum seg_kind kind, enum reason why, size_t pos,
 		p->seg[p->n++] = (struct seg){ kind, why, pos, len };
 }
 
+static bool overlap(const struct iovec *a, const struct iovec *b)
+{
+	uintptr_t x = (uintptr_t)a->iov_base, y = (uintptr_t)b->iov_base;
+
+	return a->iov_len > 0 && b->iov_len > 0 && x < y + b->iov_len && y < x + a->iov_len;
+}
+
+/*
+ * Pieces that share memory are filled in order by the kernel's copy, the last
+ * one wins; by a device in any order.
+ */
+static bool apart(const struct iovec *iov, int n)
+{
+	uintptr_t end = 0;
+
+	for (int i = 0; i < n; i++) {
+		uintptr_t at = (uintptr_t)iov[i].iov_base;
+
+		for (int k = 0; at < end && k < i; k++)
+			if (overlap(&iov[i], &iov[k]))
+				return false;
+		if (at + iov[i].iov_len > end)
+			end = at + iov[i].iov_len;
+	}
+	return true;
+}
+
 /*
  * May the program's own memory, from byte head of the request on, take body
  * bytes of direct I/O in blocks of a? One piece: its address there. Several:
@@ -77,7 +104,7 @@ static void plan_read(struct plan *p, const struct plan_in *in)
 		return;
 	}
 	body = (want - head) & ~((size_t)a - 1);
-	if (body > 0 && !memory_fits(in, head, body, a)) {
+	if (body > 0 && (!memory_fits(in, head, body, a) || !apart(in->iov, in->iovcnt))) {
 		enum reason why = head && multiple((uintptr_t)in->iov[0].iov_base, in->align.mem) ?
 					  REASON_offset : memory_reason(in, head);
 

@@ -1,6 +1,7 @@
 #include "pool.h"
 #include "sys.h"
 
+#include <stdbool.h>
 #include <sys/mman.h>
 
 #define HUGE (2ul << 20)
@@ -31,14 +32,30 @@ void pool_forget(void)
 	pool.used = 0;
 }
 
+/* Where the program has to do with little memory, so have we. */
+#define FRUGAL (4ul << 20)
+
+static bool limited(int what)
+{
+	struct rlimit r;
+
+	return sys_getrlimit(what, &r) != 0 || r.rlim_cur != RLIM_INFINITY;
+}
+
 /* Huge pages from the second 2 MiB on; threads that meet here keep the first mapping. */
 static char *make(void)
 {
-	size_t size = pool.n * pool.chunk, room = size + HUGE;
-	long at = sys_mmap(NULL, room, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t size = pool.n * pool.chunk, room;
+	long at;
 	char *base, *none = NULL;
 
+	if (size > FRUGAL && (limited(RLIMIT_AS) || limited(RLIMIT_DATA))) {
+		pool.n = pool.chunk < FRUGAL ? (unsigned)(FRUGAL / pool.chunk) : 1;
+		size = pool.n * pool.chunk;
+	}
+	room = size + HUGE;
+	at = sys_mmap(NULL, room, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (at < 0 && at > -4096)
 		return NULL;
 	base = (char *)(((uintptr_t)at + HUGE - 1) & ~(HUGE - 1));
@@ -60,12 +77,12 @@ static char *make(void)
 char *pool_get(size_t want)
 {
 	char *base = __atomic_load_n(&pool.base, __ATOMIC_ACQUIRE);
-	const uint64_t all = pool.n == 64 ? ~0ull : (1ull << pool.n) - 1;
-	uint64_t used;
+	uint64_t all, used;
 	unsigned i;
 
 	if (!base && !(base = make()))
 		return NULL;
+	all = pool.n == 64 ? ~0ull : (1ull << pool.n) - 1;
 	used = __atomic_load_n(&pool.used, __ATOMIC_RELAXED);
 	do {
 		uint64_t idle = ~used & all;

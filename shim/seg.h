@@ -23,6 +23,7 @@ struct run {
 	uint64_t word;		/* of f, for fdtab_still: asked before each system call on a number */
 	uint64_t off;		/* of the request's first byte */
 	int cached, direct;	/* descriptors */
+	bool begun;		/* a part of it was done: the cached number may be another file by now */
 	bool refused;		/* the file is to stay cached, if cached I/O works */
 };
 
