@@ -156,6 +156,8 @@ static size_t read_io(uint64_t *rchar, uint64_t *wchar)
 	if (n <= 0)
 		return 0;
 	text[n] = '\0';
+	if (!strstr(text, "wchar: "))
+		return 0;
 	*rchar = field(text, "rchar: ");
 	*wchar = field(text, "wchar: ");
 	return (size_t)n;

@@ -1,6 +1,7 @@
 #include "entry.h"
 
 #include "mapped.h"
+#include "memory.h"
 #include "sys.h"
 
 #include <sys/mman.h>
@@ -29,6 +30,8 @@ EXPORT void *mmap(void *at, size_t n, int prot, int flags, int fd, off_t off)
 
 	if (fd >= 0 && entry_not_yours(fd))
 		return MAP_FAILED;
+	if (fd >= 0 && !(flags & MAP_ANONYMOUS))
+		memory_maps_files = true;
 	if (shared && state_ready() && writable_file(fd, &st)) {
 		book_count(COUNTER_descriptor_calls, 1);
 		mapped_mark(st.st_dev, st.st_ino);

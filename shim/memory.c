@@ -6,6 +6,7 @@
 #include <sys/auxv.h>
 
 bool memory_lazy;
+bool memory_maps_files;
 
 static bool populate(const void *at, size_t n, int advice)
 {
@@ -119,28 +120,63 @@ bool memory_walk_readable(struct memory_walk w, size_t n)
 	return walk_populate(w, n, MADV_POPULATE_READ);
 }
 
-void memory_put(struct memory_walk *w, const char *from, size_t n)
+/*
+ * Pages of a file that is cut under us are gone between check and copy. The
+ * kernel's copy between processes, of ours to ours, then stops instead of
+ * raising SIGBUS. Slower at odd skews, and so only for who maps files.
+ */
+static size_t copy_between(long nr, const char *ours, char *theirs, size_t n)
 {
-	while (n > 0 && w->left > 0) {
-		size_t here = piece(w, n);
+	struct iovec local = { (void *)(uintptr_t)ours, n }, remote = { theirs, n };
+	ssize_t r = sys_call(nr, sys_getpid(), sys_ptr(&local), 1, sys_ptr(&remote), 1, 0);
 
-		copy((char *)w->iov->iov_base + w->at, from, here);
-		step(w, here);
-		from += here;
-		n -= here;
-	}
+	if (r != -ENOSYS && r != -EPERM)
+		return r > 0 ? (size_t)r : 0;
+	if (nr == SYS_process_vm_writev)
+		copy(theirs, ours, n);
+	else
+		copy((char *)(uintptr_t)ours, theirs, n);
+	return n;
 }
 
-void memory_take(struct memory_walk *w, char *to, size_t n)
+size_t memory_put(struct memory_walk *w, const char *from, size_t n)
 {
-	while (n > 0 && w->left > 0) {
-		size_t here = piece(w, n);
+	size_t done = 0;
 
-		copy(to, (const char *)w->iov->iov_base + w->at, here);
+	while (done < n && w->left > 0) {
+		size_t here = piece(w, n - done), moved = here;
+		char *to = (char *)w->iov->iov_base + w->at;
+
+		if (memory_maps_files)
+			moved = copy_between(SYS_process_vm_writev, from + done, to, here);
+		else
+			copy(to, from + done, here);
+		done += moved;
+		if (moved < here)
+			break;
 		step(w, here);
-		to += here;
-		n -= here;
 	}
+	return done;
+}
+
+size_t memory_take(struct memory_walk *w, char *to, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n && w->left > 0) {
+		size_t here = piece(w, n - done), moved = here;
+		char *from = (char *)w->iov->iov_base + w->at;
+
+		if (memory_maps_files)
+			moved = copy_between(SYS_process_vm_readv, to + done, from, here);
+		else
+			copy(to + done, from, here);
+		done += moved;
+		if (moved < here)
+			break;
+		step(w, here);
+	}
+	return done;
 }
 
 int memory_slice(const struct iovec *iov, int n, size_t pos, size_t len,

@@ -19,6 +19,9 @@
  */
 extern bool memory_lazy;
 
+/* The program has mapped a file: pages of its memory may go, if the file is cut. */
+extern bool memory_maps_files;
+
 /* Would the kernel accept these n bytes? Faults the pages in. */
 bool memory_readable(const void *at, size_t n);
 bool memory_writable(void *at, size_t n);
@@ -36,9 +39,12 @@ void memory_walk_to(struct memory_walk *w, const struct iovec *iov, int n, size_
 bool memory_walk_writable(struct memory_walk w, size_t n);
 bool memory_walk_readable(struct memory_walk w, size_t n);
 
-/* Copy n bytes between the walk's place and the pool, and step on. */
-void memory_put(struct memory_walk *w, const char *from, size_t n);
-void memory_take(struct memory_walk *w, char *to, size_t n);
+/*
+ * Copy n bytes between the walk's place and the pool, and step on. How many
+ * were: fewer only if the program's memory went away meanwhile.
+ */
+size_t memory_put(struct memory_walk *w, const char *from, size_t n);
+size_t memory_take(struct memory_walk *w, char *to, size_t n);
 
 /*
  * The bytes [pos, pos + len) of an iovec as pieces of out[max], or the part of

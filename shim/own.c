@@ -43,6 +43,10 @@ static int copy_above(int fd, long min, uint64_t word)
 
 	if (high >= 0)
 		fdtab_set(high, fdtab_own(word));
+	if (high >= 0 && !fdtab_is_own(high)) {	/* no memory for the table's page */
+		sys_close(high);
+		return -ENOMEM;
+	}
 	if (high >= 0 && high < own_lowest)
 		own_lowest = high;
 	return high;

@@ -31,7 +31,7 @@ size_t seg_bounce_read(struct run *r, const struct seg *s, enum reason *why)
 		return 0;
 	}
 	while (ahead_next(&a, &buf, &got, &asked)) {
-		size_t skip = from + done > at ? (size_t)(from + done - at) : 0, n;
+		size_t skip = from + done > at ? (size_t)(from + done - at) : 0, n, put;
 
 		book_count(COUNTER_direct_requests, 1);
 		seg_read_failed(r, got);
@@ -41,9 +41,11 @@ size_t seg_bounce_read(struct run *r, const struct seg *s, enum reason *why)
 		n = (size_t)got - skip;
 		if (n > s->len - done)
 			n = s->len - done;
-		memory_put(&w, buf + skip, n);
-		done += n;
-		if ((size_t)got < asked)
+		put = memory_put(&w, buf + skip, n);
+		done += put;
+		if (put < n)
+			*why = REASON_bad_address;
+		if (put < n || (size_t)got < asked)
 			break;
 		at += asked;
 	}
@@ -71,11 +73,10 @@ size_t seg_bounce_write(struct run *r, const struct seg *s, enum reason *why)
 		size_t n = s->len - done < pool_chunk() ? s->len - done : pool_chunk(), moved;
 		struct iovec iov = { chunk, n };
 
-		if (!memory_walk_readable(w, n)) {
+		if (!memory_walk_readable(w, n) || memory_take(&w, chunk, n) < n) {
 			*why = REASON_bad_address;
 			break;
 		}
-		memory_take(&w, chunk, n);
 		moved = seg_guarded_write(r->f, r->direct, r->cached, &iov, 1,
 					  r->off + s->pos + done, n, why, &r->refused);
 		done += moved;

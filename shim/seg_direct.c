@@ -164,6 +164,7 @@ static size_t deliver(struct run *r, const struct seg *s, const char *from, size
 		      enum reason *why)
 {
 	struct memory_walk w;
+	size_t put;
 
 	if (n > s->len)
 		n = s->len;
@@ -174,9 +175,11 @@ static size_t deliver(struct run *r, const struct seg *s, const char *from, size
 		*why = REASON_bad_address;
 		return 0;
 	}
-	memory_put(&w, from, n);
-	book_moved(r->row, OP_READ, ROUTE_bounced, s->reason, n);
-	return n;
+	put = memory_put(&w, from, n);
+	if (put < n)
+		*why = REASON_bad_address;
+	book_moved(r->row, OP_READ, ROUTE_bounced, s->reason, put);
+	return put;
 }
 
 /*
