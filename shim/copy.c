@@ -68,7 +68,7 @@ static size_t put_cached(const struct copy *c, const char *buf, size_t n, uint64
 	const int fd = file_cached_fd(c->out, c->out_fd);
 	ssize_t w;
 
-	if (!fdtab_still(fd, file_word(c->out)))
+	if (!file_still(c->out, fd, true))
 		return 0;
 	w = sys_pwrite(fd, buf, n, (int64_t)to);
 	if (w <= 0)

@@ -97,7 +97,7 @@ static ssize_t call_on_twin(const struct file *f, const struct request *rq, int 
 	/* What appends moves the offset to where it ended. */
 	if (rq->op == OP_WRITE && ((flags & O_APPEND) || (rq->rwf & RWF_APPEND))) {
 		r = engine_kernel_call(rq, f->twin);
-		if (r > 0 && fdtab_still(rq->fd, file_word(f)))	/* where the append left the twin's offset */
+		if (r > 0 && file_still(f, rq->fd, false))	/* where the append left the twin's offset */
 			sys_lseek(rq->fd, sys_lseek(f->twin, 0, SEEK_CUR), SEEK_SET);
 		return r;
 	}
@@ -107,7 +107,7 @@ static ssize_t call_on_twin(const struct file *f, const struct request *rq, int 
 	at.positional = true;
 	at.off = end - (int64_t)rq->len;
 	r = engine_kernel_call(&at, f->twin);
-	if (r < (ssize_t)rq->len && fdtab_still(rq->fd, file_word(f)))
+	if (r < (ssize_t)rq->len && file_still(f, rq->fd, false))
 		sys_lseek(rq->fd, (r > 0 ? r : 0) - (int64_t)rq->len, SEEK_CUR);
 	return r;
 }
@@ -259,7 +259,7 @@ static size_t planned(const struct plan *p)
 /* Gives back what a reservation that ended at end did not use, if nobody went on from there. */
 static void give_back(const struct file *f, int fd, int64_t end, int64_t unused)
 {
-	if (unused > 0 && fdtab_still(fd, file_word(f)) && sys_lseek(fd, 0, SEEK_CUR) == end)
+	if (unused > 0 && file_still(f, fd, false) && sys_lseek(fd, 0, SEEK_CUR) == end)
 		sys_lseek(fd, -unused, SEEK_CUR);
 }
 

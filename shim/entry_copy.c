@@ -32,7 +32,7 @@ static bool advance(const struct end *e, const struct file *f, int64_t from, int
 		*e->at = from + n;
 		return true;
 	}
-	return fdtab_still(e->fd, file_word(f)) && sys_lseek(e->fd, n, SEEK_CUR) == from + n;
+	return file_still(f, e->fd, false) && sys_lseek(e->fd, n, SEEK_CUR) == from + n;
 }
 
 /* Reserve, copy, give back. What was copied; 0 with *why where the kernel is to do it. */

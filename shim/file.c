@@ -47,20 +47,28 @@ struct file *file_peek(uint64_t word)
 	return &files[fdtab_slot(word) % FILE_SLOTS];
 }
 
-/* Not ours any more: someone closed it unseen, and perhaps the number came back. */
-static bool twin_gone(const struct file *f)
+/* Is number fd certainly not f's? Closed unseen, and perhaps it came back. */
+static bool gone(const struct file *f, int fd)
 {
 	struct sys_identity id;
-	int r = sys_identify(f->twin, &id);
+	int r = sys_identify(fd, &id);
 
 	return r == -EBADF || (r == 0 && (id.ino != f->ino || id.dev != f->dev));
+}
+
+bool file_still(const struct file *f, int fd, bool sure)
+{
+	/* No word: dropped, but perhaps not closed. */
+	if (fdtab_still(fd, file_word(f)))
+		return !sure || !gone(f, fd);
+	return fdtab_get(fd) == 0 && !gone(f, fd);
 }
 
 /* The last reference is gone: the second descriptor goes, or is parked. */
 static void retire(struct file *f)
 {
 	if (f->twin >= 0) {
-		if (twin_gone(f))
+		if (gone(f, f->twin))
 			fdtab_replace(f->twin, fdtab_own(file_word(f)), 0);
 		else
 			locks_close_or_park(f->twin, f->ino);

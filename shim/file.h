@@ -105,6 +105,13 @@ void file_shared(void);
 /* In a fork child: references of threads that are not here are forgotten. */
 void file_forked(void);
 
+/*
+ * Is the program's number fd (or the twin) still that of f? Asked by a request
+ * that had begun, before it goes on. What the shim saw stands in the table;
+ * where it says nothing, and if sure is asked for, the kernel does.
+ */
+bool file_still(const struct file *f, int fd, bool sure);
+
 /* Is the twin still the file it was opened on? Asked before it is used. */
 bool file_twin_ok(const struct file *f);
 

@@ -100,8 +100,14 @@ int own_mine(int *which)
 
 	while (k->fd != which)
 		k++;
-	if (*which >= 0 && (sys_identify(*which, &is) != 0 || is.ino != k->is.ino || is.dev != k->is.dev))
-		own_lost(*which);
+	if (*which >= 0) {
+		int r = sys_identify(*which, &is);
+
+		if (r == -EBADF || (r == 0 && (is.ino != k->is.ino || is.dev != k->is.dev)))
+			own_lost(*which);
+		else if (r != 0)
+			return -1;
+	}
 	return *which;
 }
 
@@ -183,6 +189,8 @@ void own_start(void)
 		own_stderr = fd >= 0 ? fd : -1;
 	}
 	for (size_t i = 0; i < KNOWN; i++)
-		if (*known[i].fd >= 0 && sys_identify(*known[i].fd, &known[i].is) != 0)
-			own_lost(*known[i].fd);
+		if (*known[i].fd >= 0 && sys_identify(*known[i].fd, &known[i].is) != 0) {
+			own_close(*known[i].fd);
+			*known[i].fd = -1;
+		}
 }

@@ -3,20 +3,6 @@
 #include "seg.h"
 #include "sys.h"
 
-/*
- * Is the cached number still the file's? The table knows of closes that the
- * shim saw; of others, after a part of the request, the kernel does.
- */
-static bool still(const struct run *r)
-{
-	struct sys_identity id;
-
-	if (!fdtab_still(r->cached, r->word))
-		return false;
-	return !r->begun || (sys_identify(r->cached, &id) == 0 && id.ino == r->f->ino &&
-			     id.dev == r->f->dev);
-}
-
 ssize_t seg_cached(struct run *r, size_t pos, size_t len, enum reason why)
 {
 	const struct request *rq = r->rq;
@@ -31,7 +17,7 @@ ssize_t seg_cached(struct run *r, size_t pos, size_t len, enum reason why)
 					  PLAN_IOV, &covered);
 		int64_t at = (int64_t)(r->off + pos + done);
 
-		if (!still(r)) {
+		if (!file_still(r->f, r->cached, r->begun)) {
 			n = -EBADF;	/* as if that close had come first */
 			break;
 		}
