@@ -60,16 +60,6 @@ static inline bool way_in_write(struct way *w, int fd, size_t n)
 }
 
 /*
- * A short write that the kernel refused: O_DIRECT was turned on, through
- * another descriptor perhaps. The guard will see it.
- */
-static inline bool way_again(struct way *w, int fd, ssize_t r)
-{
-	return __builtin_expect(r < 0 && errno == EINVAL, 0) && fdtab_tag(w->word) == FD_FILE &&
-	       way_in(w, fd);
-}
-
-/*
  * Runs the request, gives up w->f, sets errno. False: the caller has to make
  * the real call, and book it.
  */

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /*
  * exec: the books are closed as far as they go. Descriptors of ours on inodes
  * that the process has POSIX locks on stay open across it, and the next

@@ -42,17 +42,32 @@ static __attribute__((noinline)) ssize_t read_any(int fd, void *buf, size_t n)
 	return way_book(&w, OP_READ, n, real.read(fd, buf, n));
 }
 
+/*
+ * A short write that the kernel refused: O_DIRECT was turned on, through
+ * another descriptor perhaps. The guard will see it.
+ */
+static bool run_again(struct way *w, struct request *rq, int saved_errno, ssize_t *r)
+{
+	if (errno != EINVAL || fdtab_tag(w->word) != FD_FILE || !way_in(w, rq->fd) ||
+	    !way_run(w, rq, r))
+		return false;
+	if (*r >= 0)
+		errno = saved_errno;
+	return true;
+}
+
 static __attribute__((noinline)) ssize_t write_any(int fd, const void *buf, size_t n)
 {
 	const struct iovec iov = { (void *)(uintptr_t)buf, n };
 	struct request rq = { .op = OP_WRITE, .fd = fd, .iov = &iov, .iovcnt = 1 };
 	struct way w;
+	const int saved = errno;
 	ssize_t r;
 
 	if (way_in_write(&w, fd, n) && way_run(&w, &rq, &r))
 		return r;
 	r = real.write(fd, buf, n);
-	if (way_again(&w, fd, r) && way_run(&w, &rq, &r))
+	if (r < 0 && run_again(&w, &rq, saved, &r))
 		return r;
 	return way_book(&w, OP_WRITE, n, r);
 }
@@ -99,12 +114,13 @@ EXPORT ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
 	struct request rq = { .op = OP_WRITE, .fd = fd, .positional = true, .off = off,
 			      .iov = &iov, .iovcnt = 1 };
 	struct way w;
+	const int saved = errno;
 	ssize_t r;
 
 	if (way_in_write(&w, fd, n) && way_run(&w, &rq, &r))
 		return r;
 	r = real.pwrite(fd, buf, n, off);
-	if (way_again(&w, fd, r) && way_run(&w, &rq, &r))
+	if (r < 0 && run_again(&w, &rq, saved, &r))
 		return r;
 	return way_book(&w, OP_WRITE, n, r);
 }
