@@ -46,6 +46,20 @@ static bool memory_ok(const struct plan_in *in, size_t pos, size_t len, uint32_t
 	return true;
 }
 
+/* Do two pieces of the iovec share memory? A device fills them in any order. */
+static bool pieces_share(const struct plan_in *in)
+{
+	for (int i = 0; i < in->iovcnt; i++)
+		for (int k = 0; k < in->iovcnt; k++) {
+			uintptr_t x = (uintptr_t)in->iov[i].iov_base, y = (uintptr_t)in->iov[k].iov_base;
+
+			if (i != k && in->iov[k].iov_len && x >= y && x < y + in->iov[k].iov_len &&
+			    in->iov[i].iov_len)
+				return true;
+		}
+	return false;
+}
+
 static void check(const struct plan_in *in)
 {
 	struct plan p;
@@ -53,7 +67,7 @@ static void check(const struct plan_in *in)
 	const uint32_t block = in->op == OP_READ || a > PLAN_BLOCK ? a : PLAN_BLOCK;
 	uint64_t end = in->off + in->len;
 	size_t want, at = 0;
-	bool any_direct = false;
+	bool any_direct = false, shared = in->op == OP_READ && pieces_share(in);
 
 	cases++;
 	plan_build(&p, in);
@@ -79,6 +93,8 @@ static void check(const struct plan_in *in)
 				complain(in, &p, "direct, but not whole blocks");
 			if (!memory_ok(in, s->pos, s->len, a))
 				complain(in, &p, "direct, but the memory does not fit");
+			if (shared)
+				complain(in, &p, "direct into pieces that share memory");
 			if (s->reason != REASON_NONE)
 				complain(in, &p, "direct with a reason");
 		} else if (s->reason == REASON_NONE) {
@@ -95,7 +111,7 @@ static void check(const struct plan_in *in)
 		complain(in, &p, "does not cover the request");
 	/* What could be zero-copy as it is has to be. */
 	if (want > 0 && !any_direct && in->off % block == 0 && want % block == 0 &&
-	    memory_ok(in, 0, want, a))
+	    memory_ok(in, 0, want, a) && !shared)
 		complain(in, &p, "aligned, and yet not direct");
 }
 
