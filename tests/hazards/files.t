@@ -6,11 +6,13 @@ scratch
 
 for step in fifos virtual_files memory_files nameless many_names toggles leases inode_changes; do
 	transcript "files: $step" -- "$PROGS/hz_files" $step
+	[ $step != fifos ] || is "$(json counters.files_refused)" 0 "files: nobody tried to open a FIFO twice"
 done
 
 for step in other_users read_only_mount in_chroot inode_flags; do
 	if [ "$(id -u)" = 0 ]; then
 		transcript "files: $step" -- "$PROGS/hz_files" root $step
+		[ $step != in_chroot ] || is "$(json reasons.refused.bytes)" 0 "files: routed in a chroot without /proc"
 	else
 		skip "files: $step" "only root can set it up"
 	fi

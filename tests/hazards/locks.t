@@ -12,5 +12,7 @@ for step in children over_exec neighbours waiting; do
 	transcript "locks: $step" -- "$PROGS/locks_process" $step
 	went_direct "locks: $step"
 done
+transcript "locks: child_routes" -- "$PROGS/locks_process" child_routes
+is "$(json reasons.locked.bytes)" 0 "locks: a child is not held up by its parent's"
 
 done_testing

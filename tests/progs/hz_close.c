@@ -268,6 +268,78 @@ static void text_busy(void)
 	free(self);
 }
 
+/*
+ * Threads that write programs and run them, while one does nothing but fork.
+ * A lock, as careful programs have, keeps writing and forking apart: plain,
+ * nothing is ever busy.
+ */
+static pthread_rwlock_t forking = PTHREAD_RWLOCK_INITIALIZER;
+static char *image;
+static size_t image_size;
+static int builders, busy_programs;
+
+static int run_program(char *path)
+{
+	char *argv[] = { path, NULL };
+	int st = -1;
+	pid_t pid;
+
+	pthread_rwlock_wrlock(&forking);
+	if (posix_spawn(&pid, path, NULL, NULL, argv, environ))
+		pid = -1;
+	pthread_rwlock_unlock(&forking);
+	return pid > 0 && waitpid(pid, &st, 0) == pid ? st : -1;
+}
+
+static void *builder(void *arg)
+{
+	char path[16];
+
+	snprintf(path, sizeof(path), "./prog%ld", (long)(intptr_t)arg);
+	for (int i = 0; i < 40; i++) {
+		pthread_rwlock_rdlock(&forking);
+		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0777);
+		NEED(write(fd, image, image_size) == (ssize_t)image_size);
+		if (i & 1)
+			fclose(fdopen(fd, "w"));
+		else
+			close(fd);
+		pthread_rwlock_unlock(&forking);
+		if (run_program(path))
+			__atomic_add_fetch(&busy_programs, 1, __ATOMIC_SEQ_CST);
+		unlink(path);
+	}
+	__atomic_sub_fetch(&builders, 1, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+static void busy_threads(void)
+{
+	pthread_t t[3];
+	int in = open("/bin/true", O_RDONLY);
+
+	image = malloc(1 << 20);
+	for (ssize_t r; (r = read(in, image + image_size, (1 << 20) - image_size)) > 0;)
+		image_size += (size_t)r;
+	close(in);
+	builders = 3;
+	for (long k = 0; k < 3; k++)
+		NEED(pthread_create(&t[k], NULL, builder, (void *)(intptr_t)k) == 0);
+	while (__atomic_load_n(&builders, __ATOMIC_SEQ_CST) > 0) {
+		pthread_rwlock_wrlock(&forking);
+		pid_t pid = fork();
+		if (!pid) {
+			usleep(3000);
+			_exit(0);
+		}
+		pthread_rwlock_unlock(&forking);
+		NEED(pid > 0 && waitpid(pid, NULL, 0) == pid);
+	}
+	for (int k = 0; k < 3; k++)
+		pthread_join(t[k], NULL);
+	printf("busy or failed %d\n", busy_programs);
+}
+
 /* Threads that open and close all the time get each other's numbers. */
 static long race_bad;
 
@@ -319,7 +391,7 @@ int main(int argc, char **argv)
 {
 	static const struct step steps[] = {
 		{ "reuse", reuse }, { "replaced", replaced }, { "close_all", close_all }, { "daemon_like", daemon_like },
-		{ "redirection", redirection }, { "text_busy", text_busy }, { "races", races },
+		{ "redirection", redirection }, { "text_busy", text_busy }, { "busy_threads", busy_threads }, { "races", races },
 	};
 
 	buf = fenced(16384);

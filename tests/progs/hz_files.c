@@ -51,6 +51,23 @@ static void fifos(void)
 		close(r);
 	}
 	say(open("fifo", O_WRONLY | O_NONBLOCK), "no reader");
+	/* The last writer, and the last reader, gone in a way that no wrapper sees. */
+	signal(SIGPIPE, SIG_IGN);
+	for (int i = 0; i < 3; i++) {
+		int r = open("fifo", O_RDONLY | O_NONBLOCK), w = open("fifo", O_WRONLY);
+
+		say(write(w, buf, i * 5000), "write");
+		say(read(r, buf, 16384), "read");
+		unseen(SYS_close, w);
+		say(read(r, b, sizeof(b)), "no writer");
+		w = open("fifo", O_WRONLY);
+		say(write(w, buf, 4096), "write");
+		say(read(r, buf, 100), "read");
+		unseen(SYS_close, r);
+		say(write(w, buf, 4096), "no reader");
+		close(w);
+	}
+	signal(SIGPIPE, SIG_DFL);
 	int path = open("fifo", O_PATH);
 	look(path, "O_PATH");
 	close(path);

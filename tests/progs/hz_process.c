@@ -1,43 +1,26 @@
 /*
- * hz_process: vfork, posix_spawn, fork beside threads, _Fork, raw clone and
- * exec: children that run in the parent's memory, or with a copy of it that
- * nobody prepared, or after it is gone.
+ * hz_process: vfork, posix_spawn, fork beside threads, exec and every end:
+ * children that run in the parent's memory, or with a copy of it, or after it
+ * is gone.
  */
-#include "transcript.h"
+#include "hz_process.h"
 #include <pthread.h>
-#include <sched.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/resource.h>
-
-static char *buf;
-
-static void files(void)
-{
-	make_file("A", 100000, 1);
-	make_file("B", 100000, 2);
-	make_file("C", 100000, 3);
-}
-
-static void look(int fd, const char *what)
-{
-	memset(buf, 0, 16384);
-	long r = pread(fd, buf, 8192, 0);
-	printf("%s: pread %ld %016llx", what, r, (unsigned long long)hash(buf, 16384));
-	r = read(fd, buf + 1, 5000);
-	printf(" read %ld %016llx\n", r, (unsigned long long)hash(buf, 16384));
-}
 
 /* The child's dup2 and close happen in the parent's memory. */
 static void vforked(void)
 {
 	files();
-	static int a, b, c;	/* static: kept across vfork */
+	static int a, b, c, before;	/* static: kept across vfork */
 	char *argv[] = { "sh", "-c", "echo to stdout; cat >&2; echo end >&2", NULL };
 
 	a = open("A", O_RDWR);
 	b = open("B", O_RDWR);
 	look(a, "A");
 	look(b, "B");
+	before = extra();
 	for (int i = 0; i < 4; i++) {
 		c = open("C", O_RDWR | O_APPEND);
 		NEED(pwrite(c, "x", 1, 0) == 1);
@@ -65,6 +48,7 @@ static void vforked(void)
 		close(c);
 	}
 	say(pwrite(b, buf, 8192, 8192), "B written");
+	printf("descriptors more %d\n", extra() - before);
 	close(a);
 	close(b);
 	say_file("A");
@@ -115,6 +99,83 @@ static void spawned(void)
 	say_file("C");
 }
 
+/* What a program finds when it starts: "hz_process found", or "bare", with nothing preloaded. */
+static int found(bool bare)
+{
+	unsigned long mask = 0, ignored = 0;
+	struct sigaction sa;
+
+	unseen(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, 8L);
+	for (int i = 1; i < 32; i++)
+		if (sigaction(i, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN)
+			ignored |= 1UL << i;
+	printf("blocked %lx ignored %lx, group %d session %d, open", mask, ignored, getpgrp() == getpid(), getsid(0) == getpid());
+	for (int i = 0; i < 40; i++)
+		if (unseen(SYS_fcntl, i, F_GETFD) >= 0)
+			printf(" %d", i);
+	if (bare)
+		printf(", above that %d", extra());
+	printf("\n");
+	fflush(stdout);
+	return 0;
+}
+
+/* In the middle of I/O: signal masks, groups and handlers are those asked for. */
+static void attributes(void)
+{
+	static const short flags[] = { 0, POSIX_SPAWN_SETSIGMASK, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF,
+		POSIX_SPAWN_SETPGROUP, POSIX_SPAWN_SETSID, POSIX_SPAWN_USEVFORK | POSIX_SPAWN_RESETIDS };
+	char *argv[] = { "hz_process", "found", NULL };
+	char self[PATH_MAX], line[4200];
+	posix_spawnattr_t attr;
+	sigset_t set;
+	pid_t pid;
+
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	NEED(length > 0);
+	self[length] = '\0';
+	files();
+	int a = open("A", O_RDWR), b = open("B", O_RDWR | O_CLOEXEC);
+	look(a, "A");
+	look(b, "B");
+	signal(SIGUSR2, SIG_IGN);
+	for (size_t i = 0; i < COUNT(flags); i++) {
+		sigemptyset(&set);
+		sigaddset(&set, i == 2 ? SIGUSR2 : SIGUSR1);
+		NEED(posix_spawnattr_init(&attr) == 0 && posix_spawnattr_setflags(&attr, flags[i]) == 0);
+		NEED(posix_spawnattr_setsigmask(&attr, &set) == 0 && posix_spawnattr_setsigdefault(&attr, &set) == 0);
+		say(pread(a, buf, 8192, 4096), "pread");
+		fflush(stdout);
+		say(posix_spawn(&pid, self, NULL, &attr, argv, environ), "flags %d", flags[i]);
+		say_child("spawned", pid);
+		posix_spawnattr_destroy(&attr);
+	}
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	for (int i = 0; i < 5; i++) {
+		look(b, "B");
+		fflush(stdout);
+		pid = i % 3 == 0 ? fork() : vfork();
+		if (!pid) {
+			if (i < 2)
+				execv(self, argv);
+			if (i > 2)
+				execve(self, (char *[]){ "hz_process", "bare", NULL }, argv + 2);
+			execlp(self, "hz_process", "found", NULL);
+			_exit(127);
+		}
+		say_child("forked", pid);
+	}
+	snprintf(line, sizeof(line), "exec %s found", self);
+	fflush(stdout);
+	say(system(line), "system");
+	FILE *p = popen(line, "w");
+	NEED(p && pclose(p) == 0);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	signal(SIGUSR2, SIG_DFL);
+	close(a);
+	close(b);
+}
+
 /* Threads in the middle of I/O while others fork. */
 static int stop;
 static long bad;
@@ -141,23 +202,6 @@ static void *busy(void *arg)
 	}
 	close(fd);
 	return NULL;
-}
-
-static int child_io(int fd, long i)
-{
-	char mine[5000], back[5000];
-	int own = open("own", O_RDWR | O_CREAT, 0666);
-
-	fill(mine, sizeof(mine), (uint64_t)i);
-	if (pread(fd, back, 4096, 4096) != 4096)
-		return 1;
-	if (pwrite(own, mine, sizeof(mine), i * 7) != sizeof(mine))
-		return 2;
-	if (pread(own, back, sizeof(back), i * 7) != sizeof(back) || memcmp(mine, back, sizeof(mine)))
-		return 3;
-	if (pwrite(fd, mine, 4096, 50000) != 4096 || close(own) || close(fd))
-		return 4;
-	return 0;
 }
 
 static void forks_and_threads(void)
@@ -201,114 +245,6 @@ static void forks_and_threads(void)
 		snprintf(name, sizeof(name), "busy%d", i);
 		unlink(name);
 	}
-}
-
-/* Children that libc knows nothing about. */
-static void raw_children(void)
-{
-	files();
-	int fd = open("A", O_RDWR);
-
-	look(fd, "A");
-	for (long i = 0; i < 30; i++) {
-		fflush(stdout);
-		long pid = i % 3 == 0 ? syscall(SYS_clone, SIGCHLD, 0L, 0L, 0L, 0L) :
-#ifdef SYS_fork
-			   i % 3 == 1 ? syscall(SYS_fork) :
-#endif
-			   syscall(SYS_clone, SIGCHLD, 0L, 0L, 0L, 0L);
-		if (!pid) {
-			alarm(20);
-			syscall(SYS_exit_group, child_io(fd, i));
-		}
-		int st;
-		NEED(pid > 0 && waitpid((pid_t)pid, &st, 0) == pid);
-		if (st)
-			printf("raw child %ld: status %x\n", i, st);
-		look(fd, "A");
-	}
-	close(fd);
-	say_file("A");
-	say_file("own");
-	unlink("own");
-}
-
-/* A child that shares the descriptors but not the memory, or the reverse. */
-static int shares(void *arg)
-{
-	int *fds = arg;
-
-	close(fds[0]);
-	return open("B", O_RDWR) == fds[0] ? 0 : 1;
-}
-
-static void clones(void)
-{
-	char *stack = fenced(65536);
-	int st;
-
-	files();
-	for (int i = 0; i < 3; i++) {
-		int a = open("A", O_RDWR);
-		int flags = i == 0 ? CLONE_FILES : i == 1 ? CLONE_VM | CLONE_VFORK : CLONE_VM | CLONE_FILES | CLONE_VFORK;
-
-		look(a, "A");
-		fflush(stdout);
-		pid_t pid = clone(shares, stack + 65536, flags | SIGCHLD, &a);
-		NEED(pid > 0 && waitpid(pid, &st, 0) == pid);
-		printf("clone %d: %x\n", i, (unsigned)st);
-		look(a, i == 1 ? "still A" : "B now");
-		say(pwrite(a, "where is this", 13, 70000 + i), "pwrite");
-		close(a);
-		say_file("A");
-		say_file("B");
-	}
-}
-
-/* A thread with a table of descriptors of its own: its numbers mean other files. */
-static void *unshared_thread(void *arg)
-{
-	int *fds = arg;
-
-	NEED(unshare(CLONE_FILES) == 0);
-	look(fds[0], "thread, inherited A");
-	close(fds[0]);
-	fds[2] = open("C", O_RDWR);
-	printf("thread: C at A's number %d\n", fds[2] == fds[0]);
-	look(fds[2], "thread, C");
-	say(pwrite(fds[2], "the thread's", 12, 8190), "thread, pwrite C");
-	look(fds[1], "thread, B");
-	close(fds[1]);
-	fds[3] = open("A", O_RDONLY);
-	look(fds[3], "thread, A");
-	say(close_range(3, ~0U, 0), "thread, close_range");
-	return NULL;
-}
-
-static void unshared(void)
-{
-	pthread_t t;
-	int fds[4];
-
-	files();
-	for (int i = 0; i < 3; i++) {
-		fds[0] = open("A", O_RDWR);
-		fds[1] = open("B", O_RDWR);
-		if (i)
-			look(fds[0], "A");
-		if (i == 2)
-			look(fds[1], "B");
-		NEED(pthread_create(&t, NULL, unshared_thread, fds) == 0);
-		pthread_join(t, NULL);
-		look(fds[0], "A again");
-		look(fds[1], "B again");
-		say(pwrite(fds[0], buf, 8192, 8192), "pwrite A");
-		close(fds[0]);
-		close(fds[1]);
-	}
-	say_file("A");
-	say_file("B");
-	say_file("C");
 }
 
 /* Buffers, descriptors and offsets over exec. */
@@ -381,11 +317,13 @@ static void ends(void)
 int main(int argc, char **argv)
 {
 	static const struct step steps[] = {
-		{ "vforked", vforked }, { "spawned", spawned }, { "forks_and_threads", forks_and_threads },
-		{ "raw_children", raw_children }, { "clones", clones }, { "unshared", unshared }, { "execs", execs }, { "ends", ends },
+		{ "vforked", vforked }, { "spawned", spawned }, { "attributes", attributes },
+		{ "forks_and_threads", forks_and_threads }, { "execs", execs }, { "ends", ends },
 	};
 
 	buf = fenced(16384);
+	if (argc == 2 && (!strcmp(argv[1], "found") || !strcmp(argv[1], "bare")))
+		return found(argv[1][0] == 'b');
 	if (argc == 3 && !strcmp(argv[1], "inherit"))
 		return inherit(atoi(argv[2]));
 	return run_steps(steps, COUNT(steps), argc, argv);

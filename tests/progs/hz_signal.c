@@ -1,6 +1,8 @@
 /*
  * hz_signal: signal handlers that do I/O in the middle of I/O, jumps out of
- * them, cancelled threads, small stacks. Counts of what went wrong: none.
+ * them, forks inside them, small stacks. Counts of what went wrong: none.
+ *
+ *   hz_signal [seconds=N] [STEP...]      N for each of timer and jumps
  */
 #include "transcript.h"
 #include <pthread.h>
@@ -17,6 +19,7 @@ static char *expect;	/* what A holds */
 static char *buf;
 static sigjmp_buf jump;
 static volatile sig_atomic_t may_jump;
+static double seconds;
 
 static double now(void)
 {
@@ -107,7 +110,7 @@ static int io_round(int m, long i)
 static void timer(void)
 {
 	struct sigaction sa = { .sa_handler = on_timer };
-	double end = now() + 3;
+	double end = now() + (seconds > 0 ? seconds : 3);
 	int wrong = 0, m;
 
 	files();
@@ -128,7 +131,7 @@ static void jumps(void)
 	struct sigaction sa = { .sa_handler = on_timer };
 	volatile int wrong = 0, jumped = 0;
 	volatile long i = 0;
-	volatile double end = now() + 2;
+	volatile double end = now() + (seconds > 0 ? seconds : 2);
 	int m;
 
 	files();
@@ -261,142 +264,14 @@ static void small_stacks(void)
 	printf("wrong %ld\n", wrong);
 }
 
-static int cleaned;
-static void cleanup(void *arg)
-{
-	(void)arg;
-	cleaned++;
-}
-
-static void *blocked(void *arg)
-{
-	char b[100];
-
-	pthread_cleanup_push(cleanup, NULL);
-	if (read(*(int *)arg, b, sizeof(b)) >= 0)
-		printf("not blocked\n");
-	pthread_cleanup_pop(0);
-	return NULL;
-}
-
-static void *looping(void *arg)
-{
-	char *mine = buf;	/* all of them: nobody looks */
-	int m = *(int *)arg;
-
-	pthread_cleanup_push(cleanup, NULL);
-	for (long i = 0;; i++) {
-		if (i % 3 == 0)
-			(void)!pread(m, mine + 1, 66000, i * 4099 % 900000);
-		else if (i % 3 == 1)
-			(void)!pwrite(m, expect + 12288 + i % 2, 33000, 12288 + i % 2);
-		else
-			(void)!read(m, mine, 4096);
-		if (i % 100 == 0)
-			lseek(m, 0, SEEK_SET);
-	}
-	pthread_cleanup_pop(0);
-	return NULL;
-}
-
-static void cancel(void)
-{
-	pthread_t t;
-	void *r;
-	int p[2], wrong = 0, m;
-
-	files();
-	m = open("M", O_RDWR);
-	NEED(pipe(p) == 0);
-	cleaned = 0;
-	for (int i = 0; i < 20; i++) {
-		NEED(pthread_create(&t, NULL, blocked, &p[0]) == 0);
-		usleep(i % 4 * 500);
-		wrong += pthread_cancel(t) || pthread_join(t, &r) || r != PTHREAD_CANCELED;
-	}
-	printf("pipe: wrong %d, cleaned %d\n", wrong, cleaned);
-	for (int i = 0; i < 200; i++) {		/* more than any pool has chunks */
-		NEED(pthread_create(&t, NULL, looping, &m) == 0);
-		usleep(500 + i * 37 % 1500);
-		wrong += pthread_cancel(t) || pthread_join(t, &r) || r != PTHREAD_CANCELED;
-	}
-	printf("file: wrong %d, cleaned %d\n", wrong, cleaned);
-	for (long k = 0; k < 100; k++)
-		wrong += io_round(m, k);
-	printf("afterwards: wrong %d\n", wrong);
-	close(m);
-	close(p[0]);
-	close(p[1]);
-	close(handler_fd);
-	close(main_fd);
-	close(log_fd);
-	say_file("M");
-}
-
-/* Which calls act on a cancellation that is pending already? */
-static int point_fd;
-static volatile int reached;
-
-static void *point(void *arg)
-{
-	long which = (long)(intptr_t)arg;
-	struct iovec v = { buf, 4096 };
-	off_t o = 0;
-
-	pthread_cancel(pthread_self());
-	switch (which) {
-	case 0: (void)!read(point_fd, buf, 4096); break;
-	case 1: (void)!write(point_fd, buf, 4096); break;
-	case 2: (void)!pread(point_fd, buf, 100, 5); break;
-	case 3: (void)!pwrite(point_fd, buf, 100, 5); break;
-	case 4: (void)!readv(point_fd, &v, 1); break;
-	case 5: (void)!writev(point_fd, &v, 1); break;
-	case 6: (void)!preadv(point_fd, &v, 1, 0); break;
-	case 7: (void)!pwritev(point_fd, &v, 1, 0); break;
-	case 8: (void)!preadv2(point_fd, &v, 1, 0, 0); break;
-	case 9: (void)!pwritev2(point_fd, &v, 1, 0, 0); break;
-	case 10: close(open("M", O_RDONLY)); break;
-	case 11: close(openat(AT_FDCWD, "M", O_RDONLY)); break;
-	case 12: close(creat("made", 0666)); break;
-	case 13: close(dup(point_fd)); break;
-	case 14: lockf(point_fd, F_LOCK, 1); break;
-	case 15: (void)!copy_file_range(main_fd, &o, point_fd, &o, 4096, 0); break;
-	case 16: (void)!ftruncate(point_fd, BIG); break;
-	case 17: lseek(point_fd, 0, SEEK_SET); break;
-	case 18: posix_fadvise(point_fd, 0, 0, 0); break;
-	case 19: fcntl(point_fd, F_GETFL); break;
-	case 20: (void)!pread(-1, buf, 100, 5); break;
-	default: fsync(point_fd); break;
-	}
-	reached = 1;
-	return NULL;
-}
-
-static void points(void)
-{
-	pthread_t t;
-	void *r;
-
-	files();
-	for (long i = 0; i < 22; i++) {
-		point_fd = open("M", O_RDWR);
-		reached = 0;
-		NEED(pthread_create(&t, NULL, point, (void *)(intptr_t)i) == 0);
-		pthread_join(t, &r);
-		printf("call %ld: cancelled %d reached %d offset %lld\n", i, r == PTHREAD_CANCELED, reached,
-		       (long long)lseek(point_fd, 0, SEEK_CUR));
-		close(point_fd);
-	}
-	close_range(3, ~0U, 0);
-	say_file("M");
-}
-
 int main(int argc, char **argv)
 {
 	static const struct step steps[] = {
-		{ "timer", timer }, { "jumps", jumps }, { "handler_forks", handler_forks }, { "small_stacks", small_stacks }, { "cancel", cancel }, { "points", points },
+		{ "timer", timer }, { "jumps", jumps }, { "handler_forks", handler_forks }, { "small_stacks", small_stacks },
 	};
 
 	buf = fenced(BIG);
+	if (argc > 1 && sscanf(argv[1], "seconds=%lf", &seconds) == 1)
+		argv++, argc--;
 	return run_steps(steps, COUNT(steps), argc, argv);
 }

@@ -45,6 +45,29 @@ static void children(void)
 	close(a);
 }
 
+/* A child has none of its parent's locks: what they forbade is free for it. */
+static void child_routes(void)
+{
+	int a = fresh("a");
+
+	set(a, F_SETLK, F_WRLCK, 5, 5);
+	for (int i = 0; i < 3; i++) {
+		fflush(stdout);
+		pid_t pid = fork();
+		if (!pid) {
+			int b = open("a", O_WRONLY);
+
+			say(pwrite(b, buf, 8192, 4096 + i * 8192), "the child's write");
+			close(b);
+			fflush(stdout);
+			_exit(0);
+		}
+		say_child("child", pid);
+	}
+	look("a", "after the children");
+	close(a);
+}
+
 /*
  * Another process that locks the first ten bytes of "a", until the writing
  * end of q is closed.
@@ -200,7 +223,7 @@ static void over_exec(void)
 int main(int argc, char **argv)
 {
 	static const struct step steps[] = {
-		{ "children", children }, { "over_exec", over_exec }, { "neighbours", neighbours }, { "waiting", waiting },
+		{ "children", children }, { "child_routes", child_routes }, { "over_exec", over_exec }, { "neighbours", neighbours }, { "waiting", waiting },
 	};
 
 	if (argc == 3 && !strcmp(argv[1], "probe"))

@@ -64,7 +64,7 @@ static UNUSED const char *errno_name(int e)
 		{ EBADF, "EBADF" }, { EAGAIN, "EAGAIN" }, { ENOMEM, "ENOMEM" }, { EACCES, "EACCES" },
 		{ EFAULT, "EFAULT" }, { EEXIST, "EEXIST" }, { EXDEV, "EXDEV" }, { EISDIR, "EISDIR" },
 		{ EINVAL, "EINVAL" }, { EMFILE, "EMFILE" }, { ETXTBSY, "ETXTBSY" }, { EFBIG, "EFBIG" },
-		{ ENOSPC, "ENOSPC" }, { ESPIPE, "ESPIPE" }, { EROFS, "EROFS" }, { EPIPE, "EPIPE" },
+		{ ENOSPC, "ENOSPC" }, { EDQUOT, "EDQUOT" }, { ESPIPE, "ESPIPE" }, { EROFS, "EROFS" }, { EPIPE, "EPIPE" },
 		{ EOVERFLOW, "EOVERFLOW" }, { EOPNOTSUPP, "EOPNOTSUPP" }, { ENOSYS, "ENOSYS" },
 		{ ELOOP, "ELOOP" }, { ENOTDIR, "ENOTDIR" }, { EBUSY, "EBUSY" }, { ECHILD, "ECHILD" },
 	};
