@@ -1,6 +1,7 @@
 # dioshim: `make help` lists the targets. Needs gcc (or clang) and make.
 
 B       ?= build
+.DEFAULT_GOAL := all
 CC      ?= cc
 WERROR  ?=
 JOBS    ?= 2
@@ -35,6 +36,8 @@ UNITS    := $(patsubst tests/unit/%.c,$(B)/tests/unit_%,$(wildcard tests/unit/*.
 TESTS    := $(wildcard tests/*.t tests/programs/*.t tests/hazards/*.t tests/machines/*.t)
 SOAKS    := $(wildcard tests/machines/*.soak)
 DURATION ?= 600
+
+include tests/checks.mk
 
 all: $(B)/libdioshim.so $(B)/dioshim	## build the library and the command (default)
 
@@ -89,6 +92,8 @@ check: all	## install or name what the tests need, and run them (TAP, by prove)
 
 soak: tests-build	## the random machines, each DURATION (600 s) long
 	for s in $(SOAKS); do DIOSHIM_BUILD=$(abspath $(B)) $$s $(DURATION) || exit 1; done
+
+include tests/fuzz/fuzz.mk
 
 demo: all	## unmodified programs under the shim, on real files, and the ledger
 	DIOSHIM_BUILD=$(abspath $(B)) examples/demo.sh
