@@ -222,11 +222,36 @@ uint64_t process_seen(const struct process *p)
 	return p->witness.seen_rchar + p->witness.seen_wchar;
 }
 
+/* More than a process moves in its life: sums of such could pass 2^64 and look right. */
+#define FIGURE_MAX ((uint64_t)1 << 56)
+
+static bool beyond(const struct ledger_sum *s, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (s[i].calls > FIGURE_MAX || s[i].bytes > FIGURE_MAX)
+			return true;
+	return false;
+}
+
+static bool impossible(const struct process *p)
+{
+	const struct ledger_witness *w = &p->witness;
+
+	for (unsigned i = 0; i < COUNTERS; i++)
+		if (p->counters[i] > FIGURE_MAX)
+			return true;
+	return beyond(p->routes, ROUTES) || beyond(p->reasons, REASONS) ||
+	       w->rchar > FIGURE_MAX || w->wchar > FIGURE_MAX || w->rchar0 > FIGURE_MAX ||
+	       w->wchar0 > FIGURE_MAX || w->seen_rchar > FIGURE_MAX || w->seen_wchar > FIGURE_MAX;
+}
+
 static const char *why_open(const struct process *p)
 {
 	const struct ledger_witness *w = &p->witness;
 	uint64_t routed = 0, reasoned = 0;
 
+	if (impossible(p))
+		return "a figure is larger than any process could reach";
 	for (unsigned i = 0; i < ROUTES; i++)
 		routed += p->routes[i].bytes;
 	for (unsigned i = 0; i < REASONS; i++)

@@ -5,7 +5,6 @@
 #include "sys.h"
 #include "text.h"
 
-#include <linux/fs.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,12 +12,13 @@
 struct ledger *book_ledger;
 uint32_t book_epoch;
 
+#define NAME_ROOM (sizeof("dioshim..") + 2 * TEXT_NUMBER)
+
 static struct ledger spare;	/* where no mapping can be had: booked, but seen by no one */
 static uint64_t looked;		/* bytes that book_worth read before there was a ledger */
+static char saved_as[NAME_ROOM];	/* in own_dir: a ledger that lies in memory of its own; empty: mapped */
 static uint64_t zeroed;		/* bytes that make_blocks wrote */
 static bool forked;		/* a fork child's counts in /proc/self/io began at 0 */
-
-#define NAME_ROOM (sizeof("dioshim..") + 2 * TEXT_NUMBER)
 
 /* A file "dioshim.PID.N" that did not exist; -errno. A pid that execs takes the next N. */
 static int create(char *name)
@@ -50,21 +50,36 @@ static bool may_grow(void)
 	return sys_getrlimit(RLIMIT_FSIZE, &r) == 0 && r.rlim_cur >= sizeof(struct ledger);
 }
 
+#define MAGIC_BCACHEFS	0xca451a4eu
+#define MAGIC_ZFS	0x2fc12fc1u
+
+/*
+ * These write elsewhere what is written again: a store into a page that was
+ * written back needs room again, and on a full one is SIGBUS, or waits long
+ * (btrfs also without copy-on-write: it first looks for room to reclaim).
+ */
+static bool writes_elsewhere(int fd)
+{
+	struct statfs fs = { 0 };
+	uint32_t magic;
+
+	if (sys_fstatfs(fd, &fs) != 0)
+		return true;
+	magic = (uint32_t)fs.f_type;
+	return magic == BTRFS_SUPER_MAGIC || magic == MAGIC_BCACHEFS || magic == MAGIC_ZFS;
+}
+
 /*
  * Blocks for all of the file: a store into a hole of a full file system is
- * SIGBUS. Where they cannot be had at once, zeroes are written. btrfs writes
- * elsewhere what is written again, and then needs room again: not this file.
+ * SIGBUS. Where they cannot be had at once, zeroes are written.
  */
 static int make_blocks(int fd)
 {
 	static const char zeroes[4096];
-	struct statfs fs;
-	int r, nocow = FS_NOCOW_FL;
+	int r;
 
 	if (!may_grow())
 		return -EFBIG;
-	if (sys_fstatfs(fd, &fs) == 0 && (uint32_t)fs.f_type == BTRFS_SUPER_MAGIC)
-		sys_ioctl(fd, FS_IOC_SETFLAGS, &nocow);
 	r = sys_fallocate(fd, 0, 0, sizeof(struct ledger));
 	if (r != -EOPNOTSUPP)
 		return r;
@@ -81,7 +96,8 @@ static int make_blocks(int fd)
 	return 0;
 }
 
-static struct ledger *map_ledger(char *name)
+/* *aside: the file is empty, and to be written at the end. */
+static struct ledger *map_ledger(char *name, bool *aside)
 {
 	bool gate = own_open_begin();
 	int fd = !gate || own_mine(&own_dir) < 0 ? -ENOENT : create(name);
@@ -89,8 +105,11 @@ static struct ledger *map_ledger(char *name)
 
 	if (fd < 0)
 		name[0] = '\0';
+	*aside = false;
 	if (fd >= 0) {
-		if (make_blocks(fd) == 0)
+		if (writes_elsewhere(fd))
+			*aside = true;
+		else if (make_blocks(fd) == 0)
 			at = sys_mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE,
 				      MAP_SHARED, fd, 0);
 		sys_close(fd);
@@ -175,7 +194,8 @@ bool book_worth(void)
 struct ledger *book_make(void)
 {
 	char name[NAME_ROOM];
-	struct ledger *l = map_ledger(name), *none = NULL;
+	bool aside;
+	struct ledger *l = map_ledger(name, &aside), *none = NULL;
 
 	if (!__atomic_compare_exchange_n(&book_ledger, &none, l, 0, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE)) {
@@ -186,6 +206,7 @@ struct ledger *book_make(void)
 			sys_munmap(l, sizeof(*l));
 		return none;
 	}
+	strcpy(saved_as, aside ? name : "");
 	__atomic_fetch_add(&book_epoch, 1, __ATOMIC_RELEASE);
 	memcpy(l->magic, LEDGER_MAGIC, sizeof(l->magic));
 	l->version = LEDGER_VERSION;
@@ -255,6 +276,24 @@ void book_witness(enum ledger_state state)
 	}
 	l->end_ns = sys_now_ns(CLOCK_REALTIME);
 	l->state = state;
+}
+
+void book_save(void)
+{
+	struct ledger *l = __atomic_load_n(&book_ledger, __ATOMIC_ACQUIRE);
+	ssize_t n = 1;
+	int fd;
+
+	if (!l || !saved_as[0] || !may_grow() || own_mine(&own_dir) < 0 || !own_open_begin())
+		return;
+	fd = sys_openat(own_dir, saved_as, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (fd >= 0)
+		book_kernel(OP_WRITE, sizeof(*l));
+	for (size_t at = 0; fd >= 0 && n > 0 && at < sizeof(*l); at += (size_t)n)
+		n = sys_pwrite(fd, (const char *)l + at, sizeof(*l) - at, (int64_t)at);
+	if (fd >= 0)
+		sys_close(fd);
+	own_open_end();
 }
 
 struct ledger_file *book_row(const struct stat *st, const char *path)

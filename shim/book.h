@@ -100,6 +100,9 @@ struct ledger_file *book_row_at(unsigned number);
  */
 void book_witness(enum ledger_state state);
 
+/* After the last witness: writes out a ledger that could not be mapped from its file. */
+void book_save(void);
+
 /* Has a process without a ledger moved bytes that the witness should show? */
 bool book_worth(void);
 

@@ -237,6 +237,7 @@ void entry_finish(enum ledger_state state)
 	book_witness(state);
 	if (state_config.log)
 		log_report(state_config.log);
+	book_save();
 }
 
 __attribute__((constructor)) static void load(void)
