@@ -46,8 +46,25 @@ static bool nobody_at(int fd)
 	       __atomic_load_n(fdtab_users(fd), __ATOMIC_SEQ_CST) == 0;
 }
 
+static void end_closing(void *fd)
+{
+	file_drop_end((int)(intptr_t)fd, NULL, 0);
+}
+
+/* A number that another thread could come to adopt: not while it is closed. */
+static int close_unknown(int fd)
+{
+	int r;
+
+	pthread_cleanup_push(end_closing, (void *)(intptr_t)fd);
+	r = real.close(fd);
+	pthread_cleanup_pop(1);
+	return r;
+}
+
 int entry_close(int fd, bool raw)
 {
+	const uint64_t word = fdtab_get(fd);
 	struct file *f;
 	uint64_t held;
 	int r;
@@ -58,6 +75,10 @@ int entry_close(int fd, bool raw)
 		forget(fd);	/* what is known of a pipe goes too */
 		return raw ? (int)entry_result(sys_close(fd)) : real.close(fd);
 	}
+	if (!raw && fdtab_tag(word) == FD_UNKNOWN && !locks_parked() &&
+	    fdtab_replace(fd, word, FD_CHANGING) &&
+	    __atomic_load_n(fdtab_users(fd), __ATOMIC_SEQ_CST) == 0)
+		return close_unknown(fd);
 	if (!raw)	/* not while something is held */
 		pthread_testcancel();
 	book_count(COUNTER_descriptor_calls, 1);
