@@ -200,6 +200,19 @@ static bool passes_limit(int64_t off, size_t len)
 	       (lim.rlim_cur != RLIM_INFINITY && (uint64_t)off + len > lim.rlim_cur);
 }
 
+/*
+ * Writers that share an offset must not reserve what may not fit: where one
+ * comes short another has gone on behind it, and a hole stays. Near a full
+ * file system the kernel's own write, which locks the offset, serves them.
+ */
+static bool room_for_sharers(const struct file *f, size_t len)
+{
+	struct statfs fs;
+
+	return sys_fstatfs(f->twin, &fs) == 0 &&
+	       (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize > (64u << 20) + 16 * (uint64_t)len;
+}
+
 /* Plans the request at off. Why it must go plain instead, or REASON_NONE. */
 static enum reason make_plan(struct plan *p, const struct file *f, const struct request *rq,
 			     const struct guard *g, int64_t off)
@@ -224,6 +237,9 @@ static enum reason make_plan(struct plan *p, const struct file *f, const struct 
 	if (rq->op == OP_READ && f->block_device && !f->rescue &&
 	    seg_device_resident(rq->fd, (uint64_t)off, rq->len))
 		return REASON_dirty;
+	if (rq->op == OP_WRITE && !rq->positional && g->shared && !f->block_device &&
+	    !room_for_sharers(f, rq->len))
+		return REASON_shared_offset;
 	return file_twin_ok(f) ? REASON_NONE : REASON_no_descriptor;
 }
 

@@ -9,7 +9,8 @@
 
 #define FOLIO_MAX (2ull << 20)	/* bytes: a huge page */
 #define STAYED_MAX 4	/* writes in a row that found pages which stay */
-#define FLUSH_LOOKS 500	/* some 40 ms; then the write goes cached */
+/* Each some 80 us; then the write goes cached: somebody dirties the pages again and again. */
+#define FLUSH_LOOKS(len) (100 + ((len) >> 16))
 
 static uint32_t cachestat_missing;	/* ENOSYS (before Linux 6.5), or a filter's EPERM */
 
@@ -57,7 +58,7 @@ static bool range_clear(int fd, int twin, uint64_t off, size_t len)
 		 * errors, and a later opener's fsync would not tell of them.
 		 */
 		sys_sync_range(twin, (int64_t)off, (int64_t)len, SYNC_FILE_RANGE_WRITE);
-		for (int i = 0; i < FLUSH_LOOKS && resident(fd, off, len, &dirty) && dirty > 0; i++)
+		for (size_t i = 0; i < FLUSH_LOOKS(len) && resident(fd, off, len, &dirty) && dirty > 0; i++)
 			sys_nanosleep(20000);
 	}
 	sys_fadvise(fd, (int64_t)off, (int64_t)len, POSIX_FADV_DONTNEED);

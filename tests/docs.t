@@ -127,7 +127,7 @@ for document in README.md CONTRIBUTING.md CHANGELOG.md docs/design.md examples/R
 	is "$missing" "" "$document: what it links to is there"
 	for target in $(grep -oE '(^ {4}|`)([A-Z_]+=[^ ]* )*make[^`#]*' "$ROOT/$document" |
 		sed 's/.*make//' | tr ' ' '\n' | grep -xE '[a-z-]+' | sort -u); do
-		ok "$(grep -q "^$target:" "$ROOT/Makefile"; echo $?)" "$document: make $target exists"
+		ok "$(grep -q "^$target:" "$ROOT"/Makefile "$ROOT"/tests/checks.mk "$ROOT"/tests/fuzz/fuzz.mk; echo $?)" "$document: make $target exists"
 	done
 done
 while read -r file; do

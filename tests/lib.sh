@@ -169,22 +169,6 @@ scratch() {
 	skip_all "no folder on a file system that does direct I/O (set TMPDIR)"
 }
 
-# A loop device over a file, in $LOOP; gone at the end. Fails when not allowed.
-loop_device() {	# FILE [OPTIONS of losetup]
-	local file=$1
-	shift
-	LOOP=$(losetup --find --show "$@" "$file" 2>/dev/null) || return 1
-	at_exit "losetup -d $LOOP 2>/dev/null"
-}
-
-# The file system on $LOOP or another device, mounted; unmounted at the end.
-mount_at() {	# DEVICE FOLDER [OPTIONS of mount]
-	local device=$1 folder=$2
-	shift 2
-	mount "$@" "$device" "$folder" 2>/dev/null || return 1
-	at_exit "! mountpoint -q '$folder' || umount '$folder' || umount -l '$folder'"
-}
-
 # ---- input -----------------------------------------------------------------
 
 # SIZE bytes of numbered lines: a misplaced block shows where it came from.

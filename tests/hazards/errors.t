@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every error that a plain call gives; bad addresses; limits; full file systems.
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../loop.sh"
 . "$(dirname "$0")/transcripts.sh"
 scratch
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Files that are no ordinary ones; rights that a second opening would lack.
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../loop.sh"
 . "$(dirname "$0")/transcripts.sh"
 scratch
 

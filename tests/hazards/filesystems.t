@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The same transcripts on other file systems, block sizes and sector sizes.
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../loop.sh"
 . "$(dirname "$0")/transcripts.sh"
 scratch
 
@@ -19,71 +19,35 @@ back() {
 	SCRATCH=$home
 }
 
-programs() {	# NAME
-	transcript "$1: ends of files" --chunk 64K -- "$PROGS/matrix_eof" $chunk
-	transcript "$1: read and write" --chunk 64K -- "$PROGS/matrix" rdwr $chunk
-	transcript "$1: random calls" --chunk 64K -- "$PROGS/matrix_random" $chunk 5 1500
+programs() {	# KIND NAME
+	transcript "$2: ends of files" --chunk 64K -- "$PROGS/matrix_eof" $chunk
+	transcript "$2: read and write" --chunk 64K -- "$PROGS/matrix" rdwr $chunk
+	transcript "$2: random calls" --chunk 64K -- "$PROGS/matrix_random" $chunk 5 600
 	case $1 in
-	ext4* | xfs* | btrfs | overlay) went_direct "$1" ;;
+	ext4_journal | tmpfs | vfat) ;;		# have no direct I/O
+	*) went_direct "$2" ;;
 	esac
-	rescued "$1: random calls" --chunk 64K -- "$PROGS/matrix_random" $chunk 6 1500
-	transcript "$1: vectors" --chunk 64K -- "$PROGS/matrix_iov" $chunk
-	transcript "$1: bad addresses" -- "$PROGS/badaddr"
+	rescued "$2: random calls" --chunk 64K -- "$PROGS/matrix_random" $chunk 6 600
+	transcript "$2: vectors" --chunk 64K -- "$PROGS/matrix_iov" $chunk
+	transcript "$2: bad addresses" -- "$PROGS/badaddr"
 	for step in whole_files itself coherence; do
-		transcript "$1: copies, $step" -- "$PROGS/hz_copy" $step
+		transcript "$2: copies, $step" -- "$PROGS/hz_copy" $step
 	done
-	transcript "$1: mappings" -- "$PROGS/mapped" one_process stored_meanwhile
-	transcript "$1: locks" -- "$PROGS/locks" siblings reused
+	transcript "$2: mappings" -- "$PROGS/mapped" one_process stored_meanwhile
+	transcript "$2: locks" -- "$PROGS/locks" siblings reused
 }
 
-# A file system in a file; SECTOR 512 or 4096.
-on_loop() {	# NAME SECTOR MKFS...
-	local name=$1 sector=$2 folder=$home/mount.$RANDOM
-	shift 2
-	if ! command -v "$1" >/dev/null; then
-		skip "$name" "no $1"
-		return
-	fi
-	rm -f "$home/image"
-	truncate -s 600M "$home/image"
-	mkdir -p "$folder"
-	if loop_device "$home/image" --sector-size "$sector" && "$@" "$LOOP" >/dev/null 2>&1 &&
-	   mount_at "$LOOP" "$folder"; then
-		work_in "$folder/work"
-		programs "$name"
+# The others have their share in tests/machines/filesystems.t.
+for kind in ext4_1k ext4_4kn ext4_noextents xfs btrfs btrfs_nocow overlay tmpfs f2fs vfat; do
+	name=$(filesystem_name "$kind")
+	if filesystem "$kind" "$home/$kind" 600M; then
+		work_in "$home/$kind/work"
+		programs "$kind" "$name"
 		back
-		umount "$folder" && losetup -d "$LOOP"
+		filesystem_end "$home/$kind"
 	else
-		skip "$name" "cannot be made or mounted here"
+		skip "$name" "$FS_WHY"
 	fi
-}
-
-on_loop "ext4, blocks of 1 KiB" 512 mkfs.ext4 -q -F -b 1024
-on_loop "ext4, sectors of 4 KiB" 4096 mkfs.ext4 -q -F
-on_loop "ext4 without extents" 512 mkfs.ext4 -q -F -O ^extents,^64bit,^metadata_csum
-on_loop "xfs" 512 mkfs.xfs -q -f
-on_loop "xfs, sectors of 4 KiB" 4096 mkfs.xfs -q -f
-on_loop "btrfs" 512 mkfs.btrfs -q -f
-on_loop "f2fs" 512 mkfs.f2fs -q -f
-on_loop "vfat" 512 mkfs.vfat
-
-mkdir "$home/memory"
-if mount -t tmpfs none "$home/memory" 2>/dev/null; then
-	at_exit "umount '$home/memory'"
-	work_in "$home/memory/work"
-	programs "tmpfs"
-	back
-fi
-
-mkdir -p "$home/over/"{lower,upper,work,merged}
-if mount -t overlay none "$home/over/merged" \
-   -o "lowerdir=$home/over/lower,upperdir=$home/over/upper,workdir=$home/over/work" 2>/dev/null; then
-	at_exit "umount '$home/over/merged'"
-	work_in "$home/over/merged/work"
-	programs "overlay"
-	back
-else
-	skip "overlay" "cannot be mounted here"
-fi
+done
 
 done_testing

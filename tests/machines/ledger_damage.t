@@ -2,7 +2,7 @@
 # Ledgers of real runs, damaged: the report names the bad one, in one line, and
 # shows the others. And a ledger that is damaged, removed or without room while
 # the program runs: the program does not notice.
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../loop.sh"
 scratch
 cd "$SCRATCH" || exit 1
 noise data 300777

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Block devices, read and written like files.
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../loop.sh"
 [ "$(id -u)" = 0 ] || skip_all "loop devices need root"
 need losetup dd
 scratch
@@ -103,13 +103,13 @@ open(sys.argv[2], "wb").write(model)
 }
 
 try 512
-losetup -d "$LOOP"
+loop_end "$LOOP" "$image"
 if device 4096 && [ "$(blockdev --getss "$LOOP")" = 4096 ]; then
 	try 4096
 else
 	skip "sectors of 4096" "losetup cannot make them here"
 fi
-losetup -d "$LOOP" 2>/dev/null
+loop_end "$LOOP" "$image"
 
 # ---- file systems with other blocks and sectors than this one's
 
@@ -137,7 +137,7 @@ filesystem() {	# SECTOR MKFS...
 		rm -f "$SCRATCH/mnt/out" "$SCRATCH/mnt/copy"
 	done
 	umount "$SCRATCH/mnt"
-	losetup -d "$LOOP"
+	loop_end "$LOOP" "$image"
 }
 
 filesystem 512 mkfs.ext4 -q -b 1024
