@@ -12,7 +12,7 @@
 struct ledger *book_ledger;
 uint32_t book_epoch;
 
-#define NAME_ROOM (sizeof("dioshim..") + 2 * TEXT_NUMBER)
+#define NAME_ROOM (sizeof("dioshim..") + 2ul * TEXT_NUMBER)
 
 static struct ledger spare;	/* where no mapping can be had: booked, but seen by no one */
 static uint64_t looked;		/* bytes that book_worth read before there was a ledger */
