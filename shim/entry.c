@@ -32,7 +32,7 @@ bool way_find(struct way *w, int fd)
 		pthread_testcancel();
 		w->held = state_hold();
 		/* Switched off in between: whoever does that waits only for those it saw. */
-		if (state_fence.state == STATE_READY &&
+		if (state_now() == STATE_READY &&
 		    (way_adopt(w, fd) || fdtab_tag(w->word) == FD_OWN))
 			return true;
 		state_free(w->held);
