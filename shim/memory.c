@@ -125,58 +125,47 @@ bool memory_walk_readable(struct memory_walk w, size_t n)
  * kernel's copy between processes, of ours to ours, then stops instead of
  * raising SIGBUS. Slower at odd skews, and so only for who maps files.
  */
-static size_t copy_between(long nr, const char *ours, char *theirs, size_t n)
+static size_t copy_piece(char *program, char *pool, size_t n, bool put)
 {
-	struct iovec local = { (void *)(uintptr_t)ours, n }, remote = { theirs, n };
-	ssize_t r = sys_call(nr, sys_getpid(), sys_ptr(&local), 1, sys_ptr(&remote), 1, 0);
+	const long nr = put ? SYS_process_vm_writev : SYS_process_vm_readv;
+	struct iovec local = { pool, n }, remote = { program, n };
+	ssize_t r = -ENOSYS;
 
+	if (memory_maps_files)
+		r = sys_call(nr, sys_getpid(), sys_ptr(&local), 1, sys_ptr(&remote), 1, 0);
 	if (r != -ENOSYS && r != -EPERM)
 		return r > 0 ? (size_t)r : 0;
-	if (nr == SYS_process_vm_writev)
-		copy(theirs, ours, n);
+	if (put)
+		copy(program, pool, n);
 	else
-		copy((char *)(uintptr_t)ours, theirs, n);
+		copy(pool, program, n);
 	return n;
+}
+
+static size_t walk_copy(struct memory_walk *w, char *pool, size_t n, bool put)
+{
+	size_t done = 0;
+
+	while (done < n && w->left > 0) {
+		size_t here = piece(w, n - done);
+		size_t moved = copy_piece((char *)w->iov->iov_base + w->at, pool + done, here, put);
+
+		done += moved;
+		if (moved < here)
+			break;
+		step(w, here);
+	}
+	return done;
 }
 
 size_t memory_put(struct memory_walk *w, const char *from, size_t n)
 {
-	size_t done = 0;
-
-	while (done < n && w->left > 0) {
-		size_t here = piece(w, n - done), moved = here;
-		char *to = (char *)w->iov->iov_base + w->at;
-
-		if (memory_maps_files)
-			moved = copy_between(SYS_process_vm_writev, from + done, to, here);
-		else
-			copy(to, from + done, here);
-		done += moved;
-		if (moved < here)
-			break;
-		step(w, here);
-	}
-	return done;
+	return walk_copy(w, (char *)(uintptr_t)from, n, true);
 }
 
 size_t memory_take(struct memory_walk *w, char *to, size_t n)
 {
-	size_t done = 0;
-
-	while (done < n && w->left > 0) {
-		size_t here = piece(w, n - done), moved = here;
-		char *from = (char *)w->iov->iov_base + w->at;
-
-		if (memory_maps_files)
-			moved = copy_between(SYS_process_vm_readv, to + done, from, here);
-		else
-			copy(to + done, from, here);
-		done += moved;
-		if (moved < here)
-			break;
-		step(w, here);
-	}
-	return done;
+	return walk_copy(w, to, n, false);
 }
 
 int memory_slice(const struct iovec *iov, int n, size_t pos, size_t len,
