@@ -247,7 +247,7 @@ static ssize_t run_planned(struct file *f, const struct request *rq, const struc
 			   int64_t off)
 {
 	struct run r = {
-		.f = f, .rq = rq, .row = adopt_row(f), .off = (uint64_t)off, .word = file_word(f),
+		.f = f, .rq = rq, .row = adopt_row(f), .off = (uint64_t)off,
 		.cached = file_cached_fd(f, rq->fd), .direct = file_direct_fd(f, rq->fd),
 	};
 
@@ -259,7 +259,6 @@ static ssize_t run_positional(struct file *f, const struct request *rq, enum rea
 {
 	struct run r = {
 		.f = f, .rq = rq, .row = adopt_row(f), .off = (uint64_t)rq->off,
-		.word = file_word(f),
 		.cached = file_cached_fd(f, rq->fd),
 	};
 

@@ -110,7 +110,7 @@ static ssize_t run_routed(struct way *w, const struct request *rq)
 {
 	ssize_t r = ENGINE_STALE;
 
-	for (int i = 0; i < TRIES && w->f && r == ENGINE_STALE; i++) {
+	for (int i = 0; i < TRIES && w->f; i++) {
 		r = engine_run(w->f, rq);
 		if (r != ENGINE_STALE)
 			break;

@@ -88,7 +88,8 @@ bool entry_not_yours(int fd);
 bool entry_make_room(int *round);
 
 /*
- * The program was given number fd, own_quiet being what it was before the call. If the kernel went past one of ours for it, ours steps aside: the
+ * The program was given number fd; quiet is what own_quiet said before the
+ * call. If the kernel went past one of ours for it, ours steps aside: the
  * number is the one the program would have had without us.
  */
 int entry_settle(int fd, uint32_t quiet);

@@ -50,10 +50,7 @@ struct file *file_peek(uint64_t word)
 /* Is number fd certainly not f's? Closed unseen, and perhaps it came back. */
 static bool gone(const struct file *f, int fd)
 {
-	struct sys_identity id;
-	int r = sys_identify(fd, &id);
-
-	return r == -EBADF || (r == 0 && (id.ino != f->ino || id.dev != f->dev));
+	return sys_is_file(fd, f->dev, f->ino) == 0;
 }
 
 bool file_still(const struct file *f, int fd, bool sure)
@@ -388,8 +385,5 @@ void file_forked(void)
 
 bool file_twin_ok(const struct file *f)
 {
-	struct sys_identity id;
-
-	return f->twin >= 0 && sys_identify(f->twin, &id) == 0 && id.ino == f->ino &&
-	       id.dev == f->dev;
+	return f->twin >= 0 && sys_is_file(f->twin, f->dev, f->ino) == 1;
 }

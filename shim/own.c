@@ -95,20 +95,17 @@ bool own_give_up(void)
 
 int own_mine(int *which)
 {
-	struct sys_identity is;
 	struct known *k = known;
+	int r;
 
 	while (k->fd != which)
 		k++;
-	if (*which >= 0) {
-		int r = sys_identify(*which, &is);
-
-		if (r == -EBADF || (r == 0 && (is.ino != k->is.ino || is.dev != k->is.dev)))
-			own_lost(*which);
-		else if (r != 0)
-			return -1;
-	}
-	return *which;
+	if (*which < 0)
+		return -1;
+	r = sys_is_file(*which, k->is.dev, k->is.ino);
+	if (r == 0)
+		own_lost(*which);
+	return r == 1 ? *which : -1;
 }
 
 void own_lost(int fd)

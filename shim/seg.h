@@ -20,7 +20,6 @@ struct run {
 	struct file *f;
 	const struct request *rq;
 	struct ledger_file *row;
-	uint64_t word;		/* of f, for fdtab_still: asked before each system call on a number */
 	uint64_t off;		/* of the request's first byte */
 	int cached, direct;	/* descriptors */
 	bool begun;		/* a part of it was done: the cached number may be another file by now */

@@ -19,7 +19,7 @@ size_t seg_bounce_read(struct run *r, const struct seg *s, enum reason *why)
 	ssize_t got;
 	char *buf;
 
-	if (!ahead_start(&a, r->direct, r->word, at, (to + mask) & ~mask)) {
+	if (!ahead_start(&a, r->direct, file_word(r->f), at, (to + mask) & ~mask)) {
 		*why = REASON_pool_empty;
 		return 0;
 	}

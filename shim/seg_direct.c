@@ -138,10 +138,12 @@ size_t seg_direct_write(struct run *r, const struct seg *s, enum reason *why)
 	int n = memory_slice(rq->iov, rq->iovcnt, s->pos, s->len, part, PLAN_IOV, &covered);
 	struct memory_walk walk;
 
-	memory_walk_to(&walk, rq->iov, rq->iovcnt, s->pos);
-	if (memory_lazy && !memory_walk_readable(walk, s->len)) {
-		*why = REASON_bad_address;
-		return 0;
+	if (memory_lazy) {
+		memory_walk_to(&walk, rq->iov, rq->iovcnt, s->pos);
+		if (!memory_walk_readable(walk, s->len)) {
+			*why = REASON_bad_address;
+			return 0;
+		}
 	}
 	if (r->f->rescue && rq->len == s->len) {	/* just what the program asked for */
 		ssize_t w = sys_pwritev(r->direct, part, n, (int64_t)(r->off + s->pos));

@@ -146,6 +146,17 @@ static inline int sys_identify(int fd, struct sys_identity *id)
 	return r;
 }
 
+/* Is fd that file? 1: yes. 0: another, or none any more. -errno: it would not be told. */
+static inline int sys_is_file(int fd, uint64_t dev, uint64_t ino)
+{
+	struct sys_identity id;
+	int r = sys_identify(fd, &id);
+
+	if (r == 0)
+		return id.ino == ino && id.dev == dev;
+	return r == -EBADF ? 0 : r;
+}
+
 static inline int sys_fcntl(int fd, int cmd, long arg)
 {
 	return (int)sys_call(SYS_fcntl, fd, cmd, arg, 0, 0, 0);
@@ -226,11 +237,6 @@ static inline int sys_munmap(void *at, size_t n)
 static inline int sys_madvise(const void *at, size_t n, int advice)
 {
 	return (int)sys_call(SYS_madvise, sys_ptr(at), (long)n, advice, 0, 0, 0);
-}
-
-static inline int sys_ftruncate(int fd, int64_t size)
-{
-	return (int)sys_call(SYS_ftruncate, fd, size, 0, 0, 0, 0);
 }
 
 static inline int sys_fallocate(int fd, int mode, int64_t off, int64_t len)

@@ -12,20 +12,13 @@
 #include "sys.h"
 
 #include "fuzz.h"
+#include "ready.h"
 
 #include <limits.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/utsname.h>
-
-struct config state_config;
-struct state_fence state_fence = { STATE_READY };
-__thread int state_quiet, state_vforked;
-bool state_start(void) { return false; }
-bool state_owner(void) { return true; }
-uint64_t state_hold(void) { return 0; }
-void state_free(uint64_t held) { (void)held; }
 
 #define PID 4711
 #define OPEN 50		/* any descriptor that the shim opens */

@@ -12,6 +12,7 @@
 #include "state.h"
 
 #include "kernel.h"
+#include "ready.h"
 
 #define LEN_MAX		(128u << 10)
 #define PIECES_MAX	70
@@ -19,15 +20,6 @@
 #define CHUNKS_MAX	6u
 #define CHUNK_MAX	17		/* as a power of two */
 #define BAD		65536		/* bytes of memory behind the arena that the kernel refuses */
-
-/* What state.c would give: a process that is ready, and not alone. */
-struct config state_config;
-struct state_fence state_fence = { STATE_READY };
-__thread int state_quiet, state_vforked;
-bool state_start(void) { return false; }
-bool state_owner(void) { return true; }
-uint64_t state_hold(void) { return 0; }
-void state_free(uint64_t held) { (void)held; }
 
 static struct disk plain, routed;
 static struct ledger ledger;
