@@ -4,16 +4,17 @@
 #include "fdtab.h"
 #include "pool.h"
 
-#define CONTEXTS 8
-#define PIECE_MIN (128u << 10)
-#define PIECE_MAX (512u << 10)
-#define IN_FLIGHT (2u << 20)
+#define CONTEXTS 24
+#define IN_FLIGHT (2u << 20)	/* bytes */
+#define ALONE_MAX (1u << 20)	/* bytes of a piece, where only one is read at a time */
 
 static struct {
 	aio_context_t id;	/* 0: not made yet */
 	uint32_t busy;
 } contexts[CONTEXTS];
 static uint32_t refused;	/* io_setup said no: not asked again */
+static uint64_t volume;		/* bytes read so far */
+uint64_t ahead_async_after = 64u << 20;
 
 void ahead_forget(void)
 {
@@ -21,11 +22,13 @@ void ahead_forget(void)
 		contexts[i].id = 0;
 		contexts[i].busy = 0;
 	}
+	volume = 0;
 }
 
 static int context_get(void)
 {
-	if (__atomic_load_n(&refused, __ATOMIC_RELAXED))
+	if (__atomic_load_n(&refused, __ATOMIC_RELAXED) ||
+	    __atomic_load_n(&volume, __ATOMIC_RELAXED) < ahead_async_after)
 		return -1;
 	for (int i = 0; i < CONTEXTS; i++) {
 		uint32_t no = 0;
@@ -50,130 +53,189 @@ static void context_put(int i)
 		__atomic_store_n(&contexts[i].busy, 0, __ATOMIC_RELEASE);
 }
 
-/* Pieces per chunk, chunks for the pieces: as many as the pool has, at least one. */
-static bool take_chunks(struct ahead *a, int want)
+static size_t at_most(size_t n, size_t max)
 {
-	size_t chunk = pool_chunk();
+	return n < max ? n : max;
+}
 
+void ahead_open(struct ahead *a, int fd, uint64_t word, uint64_t off, uint64_t end, size_t step,
+		size_t most)
+{
+	a->fd = fd;
+	a->word = word;
+	a->next = a->deliver = off;
+	a->end = end;
+	a->piece = at_most(at_most(pool_chunk(), AHEAD_PIECE_MAX), most);
+	if (end - off < a->piece)
+		a->piece = (size_t)(end - off);
+	a->step = at_most(step, a->piece);
 	a->slots = a->chunks = 0;
-	while (a->slots < want) {
+	a->out = a->context = -1;
+	a->lost = a->failed = false;
+}
+
+int ahead_grow(struct ahead *a, int slots)
+{
+	while (a->slots < slots && a->slots < AHEAD_SLOTS) {
 		char *c = pool_get(a->piece);
 
 		if (!c)
 			break;
 		a->chunk[a->chunks++] = c;
-		for (size_t at = 0; at + a->piece <= chunk && a->slots < want; at += a->piece) {
+		for (size_t at = 0; at + a->piece <= pool_chunk() && a->slots < slots; at += a->piece) {
 			a->slot[a->slots].buf = c + at;
-			a->slot[a->slots].state = AHEAD_IDLE;
-			a->slots++;
+			ahead_free(a, a->slots++);
 		}
 	}
-	return a->slots > 0;
+	return a->slots;
 }
 
-/* Issues reads into idle slots. A refused submission makes that piece synchronous. */
-static void issue(struct ahead *a)
+void ahead_shrink(struct ahead *a)
 {
-	while (a->ready < a->slots && a->next < a->end) {
-		int i = (a->head + a->ready) % a->slots;
-		uint64_t left = a->end - a->next;
-		struct iocb cb = { 0 }, *list = &cb;
+	char *c = a->chunk[--a->chunks];
 
-		a->slot[i].off = a->next;
-		a->slot[i].len = left < a->piece ? (size_t)left : a->piece;
-		a->slot[i].state = AHEAD_IDLE;
-		if (!fdtab_still(a->fd, a->word)) {	/* somebody else's number by now */
-			a->slot[i].state = AHEAD_DONE;
-			a->slot[i].got = -EBADF;
-		} else if (a->context >= 0) {
-			cb.aio_data = (unsigned)i;
-			cb.aio_lio_opcode = IOCB_CMD_PREAD;
-			cb.aio_fildes = (uint32_t)a->fd;
-			cb.aio_buf = (uintptr_t)a->slot[i].buf;
-			cb.aio_nbytes = a->slot[i].len;
-			cb.aio_offset = (int64_t)a->slot[i].off;
-			if (sys_io_submit(contexts[a->context].id, 1, &list) == 1)
-				a->slot[i].state = AHEAD_FLYING;
-		}
-		a->next += a->slot[i].len;
-		a->ready++;
+	while (a->slots > 0 && a->slot[a->slots - 1].buf >= c &&
+	       a->slot[a->slots - 1].buf < c + pool_chunk())
+		a->slots--;
+	pool_put(c);
+}
+
+void ahead_async(struct ahead *a)
+{
+	if (a->context < 0)
+		a->context = context_get();
+}
+
+static void done(struct ahead *a, int i, ssize_t got)
+{
+	a->slot[i].got = got;
+	if (ahead_refused(got))
+		a->failed = true;
+	__atomic_store_n(&a->slot[i].state, AHEAD_DONE, __ATOMIC_RELEASE);
+}
+
+/* Takes note of completions, at least min of them. */
+static int reap(struct ahead *a, long min)
+{
+	struct io_event ev[AHEAD_SLOTS];
+	int n = sys_io_getevents(contexts[a->context].id, min, AHEAD_SLOTS, ev);
+
+	for (int k = 0; k < n; k++)
+		done(a, (int)ev[k].data, (ssize_t)ev[k].res);
+	return n;
+}
+
+/*
+ * A refused submission leaves the piece to be read when it is waited for.
+ * Write-back is part of the submission, and where that fails the disk is old:
+ * so it is looked at once, at once.
+ */
+void ahead_issue(struct ahead *a, int i)
+{
+	struct ahead_slot *s = &a->slot[i];
+	const uint64_t left = a->end - a->next;
+	struct iocb cb = { 0 }, *list = &cb;
+
+	__atomic_store_n(&s->off, a->next, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->len, left < a->step ? (size_t)left : a->step, __ATOMIC_RELAXED);
+	a->next += s->len;
+	a->step = at_most(a->step * 2, a->piece);
+	__atomic_fetch_add(&volume, s->len, __ATOMIC_RELAXED);
+	if (!fdtab_still(a->fd, a->word)) {	/* somebody else's number by now */
+		done(a, i, -EBADF);
+		return;
 	}
+	__atomic_store_n(&s->state, AHEAD_WANTED, __ATOMIC_RELEASE);
+	if (a->context < 0)
+		return;
+	cb.aio_data = (unsigned)i;
+	cb.aio_lio_opcode = IOCB_CMD_PREAD;
+	cb.aio_fildes = (uint32_t)a->fd;
+	cb.aio_buf = (uintptr_t)s->buf;
+	cb.aio_nbytes = s->len;
+	cb.aio_offset = (int64_t)s->off;
+	if (sys_io_submit(contexts[a->context].id, 1, &list) == 1) {
+		__atomic_store_n(&s->state, AHEAD_FLYING, __ATOMIC_RELEASE);
+		reap(a, 0);
+	}
+}
+
+static ssize_t read_now(const struct ahead *a, const struct ahead_slot *s)
+{
+	ssize_t n;
+
+	if (!fdtab_still(a->fd, a->word))
+		return -EBADF;
+	n = sys_pread(a->fd, s->buf, s->len, (int64_t)s->off);
+	if (n > 0)
+		book_own_read((size_t)n);
+	return n;
+}
+
+void ahead_wait(struct ahead *a, int i)
+{
+	if (ahead_state(a, i) == AHEAD_WANTED)
+		done(a, i, read_now(a, &a->slot[i]));
+	while (ahead_state(a, i) == AHEAD_FLYING) {
+		int n = reap(a, 1);
+
+		if (n < 0 && n != -EINTR) {
+			/* Never seen. The device may write there yet: the chunks stay taken. */
+			a->lost = true;
+			done(a, i, n);
+		}
+	}
+}
+
+static void issue_all(struct ahead *a)
+{
+	for (int i = 0; i < a->slots && a->next < a->end; i++)
+		if (a->slot[i].state == AHEAD_FREE)
+			ahead_issue(a, i);
 }
 
 bool ahead_start(struct ahead *a, int fd, uint64_t word, uint64_t off, uint64_t end)
 {
-	uint64_t total = end - off;
-	size_t piece = PIECE_MIN;
+	const uint64_t total = end - off;
+	int slots = 1;
 
-	a->fd = fd;
-	a->word = word;
-	a->next = off;
-	a->end = end;
-	a->head = a->ready = 0;
-	a->context = -1;
-	a->out = a->lost = false;
-	/* Two at least, so that copying one overlaps reading the other; few, for each costs. */
-	while (piece < PIECE_MAX && piece * 2 < total)
-		piece *= 2;
-	if (piece > pool_chunk())
-		piece = pool_chunk();
-	a->piece = piece;
-	total = (total + piece - 1) / piece;
-	if (total > IN_FLIGHT / piece)
-		total = IN_FLIGHT / piece;
-	if (total > AHEAD_SLOTS)
-		total = AHEAD_SLOTS;
-	if (!take_chunks(a, (int)total))
-		return false;
-	if (a->slots > 1)
-		a->context = context_get();
-	issue(a);
-	return true;
-}
-
-static void wait_for(struct ahead *a, int i)
-{
-	while (a->slot[i].state == AHEAD_FLYING) {
-		struct io_event ev[AHEAD_SLOTS];
-		int n = sys_io_getevents(contexts[a->context].id, 1, AHEAD_SLOTS, ev);
-
-		if (n < 0 && n != -EINTR) {
-			/* Never seen. The device may write there yet: the chunks stay taken. */
-			a->slot[i].state = AHEAD_DONE;
-			a->slot[i].got = n;
-			a->lost = true;
-		}
-		for (int k = 0; k < n; k++) {
-			a->slot[ev[k].data].state = AHEAD_DONE;
-			a->slot[ev[k].data].got = (ssize_t)ev[k].res;
-		}
+	ahead_open(a, fd, word, off, end, AHEAD_PIECE_MAX, AHEAD_PIECE_MAX);
+	if (total > AHEAD_PIECE_MIN)
+		ahead_async(a);
+	if (a->context >= 0) {
+		/* Two at least, so that copying one overlaps reading the other; few, for each costs. */
+		for (a->piece = at_most(pool_chunk(), AHEAD_PIECE_MAX);
+		     a->piece > AHEAD_PIECE_MIN && a->piece >= total;)
+			a->piece /= 2;
+		slots = (int)at_most((total + a->piece - 1) / a->piece, IN_FLIGHT / a->piece);
+	} else if (total > a->piece) {
+		a->piece = at_most(at_most(pool_chunk(), ALONE_MAX), total);
 	}
+	a->step = a->piece;
+	if (ahead_grow(a, slots) == 0) {
+		context_put(a->context);
+		return false;
+	}
+	issue_all(a);
+	return true;
 }
 
 bool ahead_next(struct ahead *a, char **buf, ssize_t *got, size_t *asked)
 {
-	int i = a->head;
+	int i = a->out;
 
-	if (a->out) {
-		a->out = false;
-		a->slot[i].state = AHEAD_IDLE;
-		a->head = i = (i + 1) % a->slots;
-		a->ready--;
-		issue(a);
+	if (i >= 0) {
+		a->deliver += a->slot[i].len;
+		ahead_free(a, i);
+		a->out = -1;
+		issue_all(a);
 	}
-	if (a->ready == 0)
+	for (i = 0; i < a->slots && !ahead_covers(a, i, a->deliver);)
+		i++;
+	if (i == a->slots)
 		return false;
-	if (a->slot[i].state == AHEAD_IDLE) {
-		a->slot[i].got = !fdtab_still(a->fd, a->word) ? -EBADF :
-				 sys_pread(a->fd, a->slot[i].buf, a->slot[i].len,
-					   (int64_t)a->slot[i].off);
-		if (a->slot[i].got > 0)
-			book_own_read((size_t)a->slot[i].got);
-		a->slot[i].state = AHEAD_DONE;
-	} else {
-		wait_for(a, i);
-	}
-	a->out = true;
+	ahead_wait(a, i);
+	a->out = i;
 	*buf = a->slot[i].buf;
 	*got = a->slot[i].got;
 	*asked = a->slot[i].len;
@@ -183,12 +245,13 @@ bool ahead_next(struct ahead *a, char **buf, ssize_t *got, size_t *asked)
 void ahead_stop(struct ahead *a)
 {
 	for (int i = 0; i < a->slots; i++)
-		if (a->context >= 0)
-			wait_for(a, i);
+		if (ahead_state(a, i) == AHEAD_FLYING)
+			ahead_wait(a, i);
 	if (!a->lost) {
 		context_put(a->context);
-		for (int i = 0; i < a->chunks; i++)
-			pool_put(a->chunk[i]);
+		while (a->chunks > 0)
+			ahead_shrink(a);
 	}
 	a->slots = a->chunks = 0;
+	a->context = -1;
 }

@@ -146,5 +146,7 @@ size_t copy_run(const struct copy *c)
 		at += asked;
 	}
 	ahead_stop(&a);
+	if (a.failed)
+		c->in->learned = 1;
 	return done;
 }

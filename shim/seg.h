@@ -55,15 +55,4 @@ size_t seg_guarded_write(struct file *f, int direct, int cached, const struct io
  */
 bool seg_device_resident(int fd, uint64_t off, size_t len);
 
-/*
- * What a direct read's failure teaches. EINVAL: direct I/O is refused. The
- * others are the disk's, or of a write-back that the read asked for, and then
- * what was written is in the page cache alone.
- */
-static inline void seg_read_failed(struct run *r, ssize_t got)
-{
-	if (got == -EINVAL || got == -EIO || got == -ENOSPC || got == -EDQUOT)
-		r->refused = true;
-}
-
 #endif

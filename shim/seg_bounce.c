@@ -34,7 +34,6 @@ size_t seg_bounce_read(struct run *r, const struct seg *s, enum reason *why)
 		size_t skip = from + done > at ? (size_t)(from + done - at) : 0, n, put;
 
 		book_count(COUNTER_direct_requests, 1);
-		seg_read_failed(r, got);
 		if (got <= (ssize_t)skip)
 			break;
 		total += (uint64_t)got;
@@ -50,6 +49,7 @@ size_t seg_bounce_read(struct run *r, const struct seg *s, enum reason *why)
 		at += asked;
 	}
 	ahead_stop(&a);
+	r->refused |= a.failed;
 	if (done > 0)
 		book_moved(r->row, OP_READ, ROUTE_bounced, s->reason, done);
 	if (total > done)

@@ -1,3 +1,4 @@
+#include "ahead.h"
 #include "book.h"
 #include "mapped.h"
 #include "memory.h"
@@ -217,7 +218,7 @@ size_t seg_direct_read(struct run *r, const struct plan *p, enum reason *why)
 		part[pieces++] = (struct iovec){ chunk + a, a };
 	book_count(COUNTER_direct_requests, 1);
 	ret = sys_preadv(r->direct, part, pieces, (int64_t)(r->off - skip));
-	seg_read_failed(r, ret);
+	r->refused |= ahead_refused(ret);
 	got = ret > 0 ? (size_t)ret : 0;
 	book_kernel(OP_READ, got);
 

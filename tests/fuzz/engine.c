@@ -6,6 +6,7 @@
  */
 #include "engine.h"
 
+#include "ahead.h"
 #include "book.h"
 #include "memory.h"
 #include "pool.h"
@@ -60,6 +61,7 @@ static void begin(void)
 		memory[i] = (uint8_t *)bad - (ARENA & ~4095u);
 	}
 	sys_call = kernel_call;
+	ahead_async_after = 0;
 	explain = show;
 	pool_configure(CHUNKS_MAX << CHUNK_MAX, 1 << CHUNK_MAX);	/* the mapping stays */
 	pool_put(pool_get(1));
