@@ -205,17 +205,20 @@ uint64_t adopt(int fd)
 	return word;
 }
 
-bool adopt_guard(int fd, struct file *f, struct guard *g)
+bool adopt_guard(int fd, struct file *f, unsigned ask, struct guard *g)
 {
 	const uint32_t care = f->rescue ? FILE_FLAGS_RESCUE : FILE_FLAGS;
 	struct sys_identity id;
 
-	if (sys_identify(fd, &id) != 0 || id.ino != f->ino || id.dev != f->dev)
+	g->has_ctime = ask & GUARD_CTIME;
+	g->same_flags = ask & GUARD_SAME_FLAGS;
+	if (sys_identify(fd, g->has_ctime, &id) != 0 || id.ino != f->ino || id.dev != f->dev)
 		return false;
-	g->flags = sys_fcntl(fd, F_GETFL, 0);
+	g->flags = g->same_flags ? (int)f->flags : sys_fcntl(fd, F_GETFL, 0);
 	if (g->flags < 0 || ((uint32_t)g->flags & care) != f->flags)
 		return false;
 	g->size = id.size;
+	g->ctime = id.ctime;
 	/* Threads: those that are at it just now. */
 	g->shared = !f->private || __atomic_load_n(&f->users, __ATOMIC_RELAXED) > 1;
 	if (f->block_device) {

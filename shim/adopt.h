@@ -16,6 +16,14 @@ struct guard {
 	uint64_t size;		/* bytes: st_size, or the size of the block device */
 	int flags;		/* F_GETFL */
 	bool shared;		/* others may move the offset */
+	bool has_ctime, same_flags;	/* as asked for */
+	struct sys_time ctime;
+};
+
+/* What else a request wants of the guard, or less. */
+enum {
+	GUARD_CTIME = 1,
+	GUARD_SAME_FLAGS = 2,	/* the flags were asked for a moment ago: not again */
 };
 
 /*
@@ -25,8 +33,8 @@ struct guard {
  */
 uint64_t adopt(int fd);
 
-/* Is fd still the file that f was made for? Fills *g if so. */
-bool adopt_guard(int fd, struct file *f, struct guard *g);
+/* Is fd still the file that f was made for? Fills *g if so. ask: GUARD_ bits, or 0. */
+bool adopt_guard(int fd, struct file *f, unsigned ask, struct guard *g);
 
 /* The file's row in the present ledger; NULL if none can be had. */
 struct ledger_file *adopt_row(struct file *f);

@@ -65,6 +65,17 @@ static bool may_share_extents(uint32_t magic)
 	return listed(list, sizeof(list) / sizeof(list[0]), magic);
 }
 
+/*
+ * Local, and tried: ctime moves with each write, truncation, hole and first
+ * store through a mapping. Of overlayfs it is the file's below.
+ */
+static bool ctime_tells(uint32_t magic)
+{
+	static const uint32_t list[] = { MAGIC_EXT4, MAGIC_XFS, MAGIC_BTRFS, MAGIC_OVERLAY };
+
+	return listed(list, sizeof(list) / sizeof(list[0]), magic);
+}
+
 /* Appends text to s (of size max); the result is cut, never unterminated. */
 static void append(char *s, size_t max, const char *text)
 {
@@ -241,6 +252,7 @@ enum reason align_discover(int fd, const struct stat *st, struct align_facts *fa
 		return why;
 	if (!usable(facts->align.mem) || !usable(facts->align.read) || !usable(facts->align.write))
 		return REASON_unknown_align;
+	facts->tells_changes = !block_device && ctime_tells(magic);
 	facts->shares_extents = !block_device && may_share_extents(magic);
 	if (facts->align.mem < 4096 &&
 	    (!kernel_pins_pages() || !device_trusted(block_device ? st->st_rdev : st->st_dev))) {

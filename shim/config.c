@@ -9,9 +9,12 @@
 #define CHUNK_MIN	(64 * KIB)
 #define CHUNK_MAX	(16 * MIB)
 #define POOL_CHUNKS	64
+#define STREAM_MAX	(16 * MIB)
+#define AGE_MIN		20	/* ms: two ticks of the slowest kernel, HZ=100 */
+#define AGE_MAX		3600000	/* ms */
 #define PATH_LONGEST	4095	/* bytes, without the terminator */
 
-enum config_type { TYPE_MODE, TYPE_PATH, TYPE_GLOBS, TYPE_BYTES };
+enum config_type { TYPE_MODE, TYPE_PATH, TYPE_GLOBS, TYPE_BYTES, TYPE_MS };
 
 const struct config_item config_items[CONFIGS] = {
 #define CONFIG(NAME, option, type, arg, def, help) \
@@ -78,7 +81,21 @@ static bool set_bytes(struct config *c, enum config_id id, uint64_t n)
 		c->chunk = n;
 		return true;
 	}
+	if (id == CONFIG_STREAM) {
+		if (n > STREAM_MAX || (n && n < CHUNK_MIN))
+			return false;
+		c->stream = n;
+		return true;
+	}
 	return false;
+}
+
+static bool set_ms(struct config *c, enum config_id id, uint64_t ms)
+{
+	if (id != CONFIG_STREAM_AGE || ms < AGE_MIN || ms > AGE_MAX)
+		return false;
+	c->stream_age_ns = ms * 1000000;
+	return true;
 }
 
 static bool set_text(struct config *c, enum config_id id, const char *text)
@@ -124,6 +141,9 @@ bool config_set(struct config *c, enum config_id id, const char *text)
 		return set_text(c, id, text);
 	case TYPE_BYTES:
 		return parse_bytes(text, &n) && set_bytes(c, id, n);
+	case TYPE_MS:
+		return text[strspn(text, "0123456789")] == '\0' && parse_bytes(text, &n) &&
+		       set_ms(c, id, n);
 	}
 	return false;
 }

@@ -37,6 +37,8 @@ struct config {
 	bool exclude_is_default;
 	uint64_t min_file;		/* bytes */
 	uint64_t pool, chunk;		/* bytes */
+	uint64_t stream;		/* bytes in flight for one reader; 0: no streams */
+	uint64_t stream_age_ns;
 };
 
 /* All defaults. */

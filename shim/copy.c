@@ -24,7 +24,7 @@ enum reason copy_check(struct copy *c)
 	struct rlimit lim;
 	uint64_t left;
 
-	if (!adopt_guard(c->in_fd, in, &gi) || !adopt_guard(c->out_fd, out, &go) ||
+	if (!adopt_guard(c->in_fd, in, 0, &gi) || !adopt_guard(c->out_fd, out, 0, &go) ||
 	    !file_twin_ok(in) || !file_twin_ok(out))
 		return REASON_copy_other;
 	if ((gi.flags & O_ACCMODE) == O_WRONLY || (go.flags & O_ACCMODE) == O_RDONLY ||

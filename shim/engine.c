@@ -6,6 +6,7 @@
 #include "pool.h"
 #include "seg.h"
 #include "state.h"
+#include "stream.h"
 #include "sys.h"
 
 #include <limits.h>
@@ -145,13 +146,24 @@ static ssize_t finish(struct run *r, size_t done, size_t len, enum reason why)
 	return (ssize_t)done + n;
 }
 
-static ssize_t run_read(struct run *r, const struct plan *p)
+/* How much of the request there is to move: a reservation past the end of file would be a gap. */
+static size_t planned(const struct plan *p)
 {
-	const struct seg *last = &p->seg[p->n - 1];
-	const size_t want = last->pos + last->len;
+	return p->seg[p->n - 1].pos + p->seg[p->n - 1].len;
+}
+
+static ssize_t run_read(struct run *r, const struct guard *g, const struct plan *p)
+{
+	const size_t want = planned(p);
 	enum reason why = REASON_direct_failed;
 	size_t done;
 
+	if (stream_read(r, g, p))
+		return (ssize_t)want;
+	if (r->f->learned)	/* just now: the stream met what the plan would meet */
+		return finish(r, 0, want, REASON_learned);
+	if (g->has_ctime && !file_twin_ok(r->f))
+		return finish(r, 0, want, REASON_no_descriptor);
 	if (p->n == 1 && p->seg[0].kind == SEG_BOUNCE)
 		done = seg_bounce_read(r, &p->seg[0], &why);
 	else
@@ -240,18 +252,19 @@ static enum reason make_plan(struct plan *p, const struct file *f, const struct 
 	if (rq->op == OP_WRITE && !rq->positional && g->shared && !f->block_device &&
 	    !room_for_sharers(f, rq->len))
 		return REASON_shared_offset;
-	return file_twin_ok(f) ? REASON_NONE : REASON_no_descriptor;
+	/* Where a stream may serve it, it is asked when there was none (run_read). */
+	return g->has_ctime || file_twin_ok(f) ? REASON_NONE : REASON_no_descriptor;
 }
 
-static ssize_t run_planned(struct file *f, const struct request *rq, const struct plan *p,
-			   int64_t off)
+static ssize_t run_planned(struct file *f, const struct request *rq, const struct guard *g,
+			   const struct plan *p, int64_t off)
 {
 	struct run r = {
 		.f = f, .rq = rq, .row = adopt_row(f), .off = (uint64_t)off,
 		.cached = file_cached_fd(f, rq->fd), .direct = file_direct_fd(f, rq->fd),
 	};
 
-	return rq->op == OP_READ ? run_read(&r, p) : run_write(&r, p);
+	return rq->op == OP_READ ? run_read(&r, g, p) : run_write(&r, p);
 }
 
 /* At a reserved offset, but not worth a plan any more. The iovec is cut to what was reserved. */
@@ -265,12 +278,6 @@ static ssize_t run_positional(struct file *f, const struct request *rq, enum rea
 	return seg_cached(&r, 0, rq->len, why);
 }
 
-/* How much of the request there is to move: a reservation past the end of file would be a gap. */
-static size_t planned(const struct plan *p)
-{
-	return p->seg[p->n - 1].pos + p->seg[p->n - 1].len;
-}
-
 /* Gives back what a reservation that ended at end did not use, if nobody went on from there. */
 static void give_back(const struct file *f, int fd, int64_t end, int64_t unused)
 {
@@ -279,14 +286,16 @@ static void give_back(const struct file *f, int fd, int64_t end, int64_t unused)
 }
 
 /*
- * read and write: the kernel's offset is the only one. A look at it first:
- * what is not worth a reservation goes to the kernel whole. Else reserve,
- * which is an atomic fetch-and-add, work at what was reserved, wherever that
- * turned out to be, and give back what was not used.
+ * read and write: the kernel's offset is the only one. A look at it first (or
+ * a stream's guess, where only this thread moves it): what is not worth a
+ * reservation goes to the kernel whole. Else reserve, which is an atomic
+ * fetch-and-add, work at what was reserved, wherever that turned out to be,
+ * and give back what was not used.
  */
-static ssize_t run_at_own_offset(struct file *f, const struct request *rq, struct guard *g)
+static ssize_t run_at_own_offset(struct file *f, const struct request *rq, struct guard *g,
+				 int64_t guess)
 {
-	int64_t off = sys_lseek(rq->fd, 0, SEEK_CUR), end, len;
+	int64_t off = guess >= 0 ? guess : sys_lseek(rq->fd, 0, SEEK_CUR), end, len;
 	enum reason why = off < 0 ? REASON_file_limit : REASON_NONE;
 	struct request at = *rq;
 	struct plan p;
@@ -304,13 +313,13 @@ static ssize_t run_at_own_offset(struct file *f, const struct request *rq, struc
 		return run_plain(f, rq, g->flags, REASON_file_limit);
 	at.off = end - len;
 	if (at.off != off) {	/* somebody moved it after the look; perhaps the file grew */
-		if (!adopt_guard(rq->fd, f, g)) {
+		if (!adopt_guard(rq->fd, f, g->has_ctime ? GUARD_CTIME : 0, g)) {
 			give_back(f, rq->fd, end, len);
 			return ENGINE_STALE;
 		}
 		why = make_plan(&p, f, &at, g, at.off);
 	}
-	r = why == REASON_NONE ? run_planned(f, &at, &p, at.off) : run_positional(f, &at, why);
+	r = why == REASON_NONE ? run_planned(f, &at, g, &p, at.off) : run_positional(f, &at, why);
 	give_back(f, rq->fd, end, len - (r > 0 ? r : 0));
 	return r;
 }
@@ -318,11 +327,13 @@ static ssize_t run_at_own_offset(struct file *f, const struct request *rq, struc
 ssize_t engine_run(struct file *f, const struct request *rq)
 {
 	struct guard g;
+	struct stream_hint h;
 	enum reason why;
 	struct plan p;
 	ssize_t r;
 
-	if (!adopt_guard(rq->fd, f, &g)) {
+	stream_hint(f, rq, &h);
+	if (!adopt_guard(rq->fd, f, h.ask, &g)) {
 		/* Closed unseen, the number reused, or other flags: it starts over. */
 		book_count(COUNTER_guard_drops, 1);
 		return ENGINE_STALE;
@@ -331,12 +342,12 @@ ssize_t engine_run(struct file *f, const struct request *rq)
 	if (why != REASON_NONE) {
 		r = run_plain(f, rq, g.flags, why);
 	} else if (!rq->positional) {
-		r = run_at_own_offset(f, rq, &g);
+		r = run_at_own_offset(f, rq, &g, g.shared ? -1 : h.at);
 		if (r == ENGINE_STALE)
 			return r;
 	} else {
 		why = make_plan(&p, f, rq, &g, rq->off);
-		r = why == REASON_NONE ? run_planned(f, rq, &p, rq->off) :
+		r = why == REASON_NONE ? run_planned(f, rq, &g, &p, rq->off) :
 					 run_plain(f, rq, g.flags, why);
 	}
 	book_call(rq->len, r);

@@ -71,7 +71,7 @@ static int settle(int fd)
 	int flags = sys_fcntl(fd, F_GETFD, 0), r = -1, own;
 	struct sys_identity id;
 
-	if (flags < 0 || sys_identify(fd, &id) != 0)
+	if (flags < 0 || sys_identify(fd, false, &id) != 0)
 		return fd;
 	/* The higher number is closed again, which must not cost a lock. */
 	if (!locks_close_begin(id.ino))

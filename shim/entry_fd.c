@@ -2,6 +2,7 @@
 
 #include "locks.h"
 #include "own.h"
+#include "stream.h"
 #include "sys.h"
 
 #include <pthread.h>
@@ -332,6 +333,19 @@ EXPORT int lockf(int fd, int cmd, off_t len)
 	return wait_lock(fd, NULL, len);
 }
 
+/* How the file will be read, for its streams too. It is a first look at it, if need be. */
+static void advise(int fd, int advice)
+{
+	const uint64_t held = state_hold();
+	struct way w;
+
+	if (state_now() == STATE_READY && way_adopt(&w, fd)) {
+		stream_advise(w.f, advice);
+		file_leave(fd, w.f);
+	}
+	state_free(held);
+}
+
 /*
  * A hint to read into the page cache what will then be read around it would
  * fill the cache for nothing.
@@ -340,6 +354,9 @@ EXPORT int posix_fadvise(int fd, off_t off, off_t len, int advice)
 {
 	if (entry_not_yours(fd))
 		return EBADF;
+	if (advice <= POSIX_FADV_SEQUENTIAL && advice >= 0 && state_ready() &&
+	    fdtab_get(fd) != fdtab_plain(REASON_NONE, 0))
+		advise(fd, advice);
 	if (advice == POSIX_FADV_WILLNEED && off >= 0 && len >= 0 && state_ready() &&
 	    fdtab_tag(fdtab_get(fd)) == FD_FILE) {
 		book_count(COUNTER_descriptor_calls, 1);

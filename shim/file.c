@@ -5,7 +5,10 @@
 #include "own.h"
 #include "state.h"
 
+#include <string.h>
+
 static struct file files[FILE_SLOTS];
+void (*file_retiring)(struct file *f);
 static uint32_t files_high;	/* slots ever used: where scans stop */
 
 static unsigned slot_of(const struct file *f)
@@ -35,6 +38,8 @@ struct file *file_new(void)
 			;
 		f->twin = -1;
 		f->users = f->mapped = f->stayed = f->learned = f->direct_writes = f->row_epoch = 0;
+		memset(f->seq, 0, sizeof(f->seq));
+		f->streams = f->patience = f->advice = 0;
 		f->row = NULL;
 		f->generation++;
 		return f;
@@ -64,6 +69,8 @@ bool file_still(const struct file *f, int fd, bool sure)
 /* The last reference is gone: the second descriptor goes, or is parked. */
 static void retire(struct file *f)
 {
+	if (file_retiring)
+		file_retiring(f);
 	if (f->twin >= 0) {
 		if (gone(f, f->twin))
 			fdtab_replace(f->twin, fdtab_own(file_word(f)), 0);
@@ -372,6 +379,7 @@ void file_forked(void)
 		files[i].users = 0;
 		files[i].private = false;
 		files[i].direct_writes = 0;
+		files[i].streams = 0;
 	}
 	fdtab_forget_users();
 	fdtab_map(recount, NULL);

@@ -14,6 +14,7 @@
 #include "fdtab.h"
 
 #define FILE_SLOTS 4096
+#define FILE_SEQS 4
 
 struct file {
 	uint32_t refs;		/* 0: free, or being retired */
@@ -31,6 +32,12 @@ struct file {
 	uint32_t learned;	/* aligned I/O gave EINVAL: cached for good */
 	uint32_t stayed;	/* direct writes in a row that found pages which stay cached */
 	uint32_t direct_writes;	/* under way */
+	/* Of streams (stream.c); hints, raced for: */
+	uint64_t seq[FILE_SEQS];	/* where recent reads ended, bytes; a sequence goes on there */
+	uint32_t seq_next;	/* which of them gives way */
+	uint32_t streams;	/* that read it ahead */
+	uint32_t patience;	/* sequential reads until one is tried again */
+	uint32_t advice;	/* POSIX_FADV_NORMAL, _SEQUENTIAL or _RANDOM */
 	uint32_t row_epoch;	/* of the ledger the row lies in */
 	struct ledger_file *row;
 };
@@ -111,6 +118,9 @@ void file_forked(void);
  * where it says nothing, and if sure is asked for, the kernel does.
  */
 bool file_still(const struct file *f, int fd, bool sure);
+
+/* Called before a file's twin is closed; nothing is under way then. NULL: nobody cares. */
+extern void (*file_retiring)(struct file *f);
 
 /* Is the twin still the file it was opened on? Asked before it is used. */
 bool file_twin_ok(const struct file *f);

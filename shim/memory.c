@@ -1,6 +1,7 @@
 #include "memory.h"
 #include "sys.h"
 
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -36,6 +37,32 @@ bool memory_readable(const void *at, size_t n)
 bool memory_writable(void *at, size_t n)
 {
 	return populate(at, n, MADV_POPULATE_WRITE);
+}
+
+/*
+ * Would the kernel write n bytes at at? Asked by having it write, once a page,
+ * what will be overwritten: the present signal mask, an eighth of the cost of
+ * populating where the pages are few. Where a page has less than those bytes
+ * of ours, and where there are many, populate() answers.
+ */
+#define PROBE 8u
+#define PROBE_PAGES 6u
+
+static bool takes(char *at, size_t n)
+{
+	const size_t size = getauxval(AT_PAGESZ);
+	size_t here = size - ((uintptr_t)at & (size - 1));
+
+	if (n > PROBE_PAGES * size)
+		return memory_writable(at, n);
+	for (; n > 0; at += here, n -= here, here = size) {
+		if (here > n)
+			here = n;
+		if (here < PROBE ? !memory_writable(at, here) :
+				   sys_call(SYS_rt_sigprocmask, SIG_BLOCK, 0, sys_ptr(at), PROBE, 0, 0) != 0)
+			return false;
+	}
+	return true;
 }
 
 void memory_walk_to(struct memory_walk *w, const struct iovec *iov, int n, size_t pos)
@@ -96,28 +123,42 @@ static void step(struct memory_walk *w, size_t n)
 	}
 }
 
-static bool walk_populate(struct memory_walk w, size_t n, int advice)
+static bool walk(struct memory_walk w, size_t n, bool (*good)(char *at, size_t n))
 {
-	bool good = true;
-
-	while (good && n > 0 && w.left > 0) {
+	while (n > 0 && w.left > 0) {
 		size_t here = piece(&w, n);
 
-		good = populate((const char *)w.iov->iov_base + w.at, here, advice);
+		if (!good((char *)w.iov->iov_base + w.at, here))
+			return false;
 		step(&w, here);
 		n -= here;
 	}
-	return good;
+	return true;
+}
+
+static bool writable(char *at, size_t n)
+{
+	return memory_writable(at, n);
+}
+
+static bool readable(char *at, size_t n)
+{
+	return memory_readable(at, n);
 }
 
 bool memory_walk_writable(struct memory_walk w, size_t n)
 {
-	return walk_populate(w, n, MADV_POPULATE_WRITE);
+	return walk(w, n, writable);
 }
 
 bool memory_walk_readable(struct memory_walk w, size_t n)
 {
-	return walk_populate(w, n, MADV_POPULATE_READ);
+	return walk(w, n, readable);
+}
+
+bool memory_walk_takes(struct memory_walk w, size_t n)
+{
+	return walk(w, n, takes);
 }
 
 /*

@@ -40,6 +40,12 @@ bool memory_walk_writable(struct memory_walk w, size_t n);
 bool memory_walk_readable(struct memory_walk w, size_t n);
 
 /*
+ * The same for n bytes that are at hand and will be put there: cheaper for
+ * few, for it writes into them.
+ */
+bool memory_walk_takes(struct memory_walk w, size_t n);
+
+/*
  * Copy n bytes between the walk's place and the pool, and step on. How many
  * were: fewer only if the program's memory went away meanwhile.
  */

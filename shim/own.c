@@ -186,7 +186,7 @@ void own_start(void)
 		own_stderr = fd >= 0 ? fd : -1;
 	}
 	for (size_t i = 0; i < KNOWN; i++)
-		if (*known[i].fd >= 0 && sys_identify(*known[i].fd, &known[i].is) != 0) {
+		if (*known[i].fd >= 0 && sys_identify(*known[i].fd, false, &known[i].is) != 0) {
 			own_close(*known[i].fd);
 			*known[i].fd = -1;
 		}

@@ -1,7 +1,6 @@
 #include "pool.h"
 #include "sys.h"
 
-#include <stdbool.h>
 #include <sys/mman.h>
 
 #define HUGE (2ul << 20)
@@ -25,6 +24,13 @@ size_t pool_chunk(void)
 {
 	return pool.chunk;
 }
+
+unsigned pool_count(void)
+{
+	return pool.n;
+}
+
+bool (*pool_pressure)(void);
 
 void pool_forget(void)
 {
@@ -74,14 +80,11 @@ static char *make(void)
 	return base;
 }
 
-char *pool_get(size_t want)
+static char *take(char *base, size_t want)
 {
-	char *base = __atomic_load_n(&pool.base, __ATOMIC_ACQUIRE);
 	uint64_t all, used;
 	unsigned i;
 
-	if (!base && !(base = make()))
-		return NULL;
 	all = pool.n == 64 ? ~0ull : (1ull << pool.n) - 1;
 	used = __atomic_load_n(&pool.used, __ATOMIC_RELAXED);
 	do {
@@ -94,6 +97,18 @@ char *pool_get(size_t want)
 	} while (!__atomic_compare_exchange_n(&pool.used, &used, used | 1ull << i, 1,
 					      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
 	return base + i * pool.chunk;
+}
+
+char *pool_get(size_t want)
+{
+	char *base = __atomic_load_n(&pool.base, __ATOMIC_ACQUIRE), *chunk;
+
+	if (!base && !(base = make()))
+		return NULL;
+	do
+		chunk = take(base, want);
+	while (!chunk && pool_pressure && pool_pressure());
+	return chunk;
 }
 
 void pool_put(char *chunk)

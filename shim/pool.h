@@ -10,6 +10,7 @@
 #ifndef DIOSHIM_POOL_H
 #define DIOSHIM_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,10 @@ char *pool_get(size_t want);
 void pool_put(char *chunk);
 
 size_t pool_chunk(void);	/* bytes of one chunk */
+unsigned pool_count(void);	/* chunks, used or not */
+
+/* Called when none is free: true if another try is worth it. NULL: there is nobody to ask. */
+extern bool (*pool_pressure)(void);
 void pool_forget(void);		/* in a fork child: the mapping is not there */
 
 #endif

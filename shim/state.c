@@ -10,6 +10,7 @@
 #include "pool.h"
 #include "real.h"
 #include "sys.h"
+#include "window.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -109,6 +110,8 @@ static void first_start(void)
 	configure();
 	unwiped = sys_madvise(&fence, sizeof(fence), MADV_WIPEONFORK) != 0;	/* Linux 4.14 */
 	pthread_atfork(before_fork, after_fork, in_child);
+	file_retiring = window_end_of;
+	pool_pressure = window_give_back;
 	own_start();
 	book_start();
 	if (held && own_inherit(held, locks_park))
@@ -121,6 +124,7 @@ static void first_start(void)
 static void child_start(void)
 {
 	inside = 1;
+	window_forked();
 	ahead_forget();
 	locks_forked();
 	own_numbers = (struct gate){ 0, 0 };
@@ -234,6 +238,7 @@ void entry_finish(enum ledger_state state)
 	if (!book_ledger && !book_worth())
 		return;
 	book_now();
+	window_finish();
 	book_witness(state);
 	if (state_config.log)
 		log_report(state_config.log);

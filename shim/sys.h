@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
 #include <sys/resource.h>
@@ -120,28 +121,41 @@ static inline int sys_fstatx(int fd, uint32_t mask, struct sys_statx *stx)
 			     mask, sys_ptr(stx), 0);
 }
 
-/* What says which file a descriptor is, and how large. */
-struct sys_identity { uint64_t dev, ino, size; };
+struct sys_time {
+	int64_t sec;
+	int64_t nsec;
+};
+
+/* What says which file a descriptor is, how large, and when it last changed. */
+struct sys_identity {
+	uint64_t dev, ino, size;
+	struct sys_time ctime;	/* only if asked for; else 0 */
+};
 
 /*
  * Not fstat: that asks for ctime as well, and on kernels with multigrain
  * timestamps (6.13) a ctime that was asked for makes the next write to the
- * file update its inode anew, which doubles the cost of a small write. Where
- * there is no statx (before Linux 4.11), or a filter refuses it, it has to do.
+ * file update its inode anew, which doubles the cost of a small write. So it
+ * is asked for only where it is needed. Where there is no statx (before Linux
+ * 4.11), or a filter refuses it, fstat has to do.
  */
-static inline int sys_identify(int fd, struct sys_identity *id)
+static inline int sys_identify(int fd, bool ctime, struct sys_identity *id)
 {
+	const uint32_t mask = 0x100 /* STATX_INO */ | 0x200 /* STATX_SIZE */;
 	struct sys_statx stx;
-	int r = sys_fstatx(fd, 0x100 /* STATX_INO */ | 0x200 /* STATX_SIZE */, &stx);
+	int r = sys_fstatx(fd, ctime ? mask | 0x80 /* STATX_CTIME */ : mask, &stx);
 	struct stat st;
 
 	if (r == -ENOSYS || r == -EPERM) {
 		r = sys_fstat(fd, &st);
 		if (r == 0)
-			*id = (struct sys_identity){ st.st_dev, st.st_ino, (uint64_t)st.st_size };
+			*id = (struct sys_identity){ st.st_dev, st.st_ino, (uint64_t)st.st_size,
+						     { st.st_ctim.tv_sec, st.st_ctim.tv_nsec } };
 	} else if (r == 0) {
 		*id = (struct sys_identity){ makedev(stx.dev_major, stx.dev_minor), stx.ino,
-					     stx.size };
+					     stx.size, { 0, 0 } };
+		if (ctime)
+			id->ctime = (struct sys_time){ stx.ctime.sec, stx.ctime.nsec };
 	}
 	return r;
 }
@@ -150,7 +164,7 @@ static inline int sys_identify(int fd, struct sys_identity *id)
 static inline int sys_is_file(int fd, uint64_t dev, uint64_t ino)
 {
 	struct sys_identity id;
-	int r = sys_identify(fd, &id);
+	int r = sys_identify(fd, false, &id);
 
 	if (r == 0)
 		return id.ino == ino && id.dev == dev;
@@ -294,6 +308,7 @@ static inline int sys_io_submit(aio_context_t ctx, long n, struct iocb **iocb)
 	return (int)sys_call(SYS_io_submit, (long)ctx, n, sys_ptr(iocb), 0, 0, 0);
 }
 
+/* Waits for min events; for none that is not there, with min 0. */
 static inline int sys_io_getevents(aio_context_t ctx, long min, long max, struct io_event *ev)
 {
 	return (int)sys_call(SYS_io_getevents, (long)ctx, min, max, sys_ptr(ev), 0, 0);

@@ -260,7 +260,7 @@ json() {	# EXPR
 }
 
 direct_bytes() {
-	json 'routes.zero_copy.bytes + routes.bounced.bytes'
+	json 'routes.zero_copy.bytes + routes.bounced.bytes + routes.staged.bytes'
 }
 
 # May files here share extents? Copies are left to the kernel then, by design.
