@@ -287,15 +287,16 @@ static void give_back(const struct file *f, int fd, int64_t end, int64_t unused)
 
 /*
  * read and write: the kernel's offset is the only one. A look at it first (or
- * a stream's guess, where only this thread moves it): what is not worth a
- * reservation goes to the kernel whole. Else reserve, which is an atomic
- * fetch-and-add, work at what was reserved, wherever that turned out to be,
- * and give back what was not used.
+ * a stream's guess, where only this thread moves it, and where it would not
+ * cut the request short): what is not worth a reservation goes to the kernel
+ * whole. Else reserve, which is an atomic fetch-and-add, work at what was
+ * reserved, wherever that turned out to be, and give back what was not used.
  */
 static ssize_t run_at_own_offset(struct file *f, const struct request *rq, struct guard *g,
 				 int64_t guess)
 {
-	int64_t off = guess >= 0 ? guess : sys_lseek(rq->fd, 0, SEEK_CUR), end, len;
+	const bool guessed = guess >= 0 && (uint64_t)guess + rq->len <= g->size;
+	int64_t off = guessed ? guess : sys_lseek(rq->fd, 0, SEEK_CUR), end, len;
 	enum reason why = off < 0 ? REASON_file_limit : REASON_NONE;
 	struct request at = *rq;
 	struct plan p;

@@ -101,7 +101,7 @@ static bool wanted(const struct file *f, const struct plan *p, size_t want)
 	return true;
 }
 
-static struct stream *find(struct file *f, uint64_t off)
+static struct stream *find(struct file *f, int fd, uint64_t off)
 {
 	const uint64_t word = file_word(f);
 
@@ -110,9 +110,9 @@ static struct stream *find(struct file *f, uint64_t off)
 	EACH_STREAM(st)
 		if (stream_word(st) == word && window_covers(st, off))
 			return st;
-	/* None: those that are not wanted any more make room. */
+	/* None: what this descriptor does not want any more makes room. */
 	EACH_STREAM(st)
-		if (stream_word(st) == word &&
+		if (stream_word(st) == word && WINDOW_GET(st->fd) == fd &&
 		    __atomic_add_fetch(&st->missed, 1, __ATOMIC_RELAXED) > MISSES_MAX)
 			window_end_if_free(st);
 	return NULL;
@@ -121,7 +121,7 @@ static struct stream *find(struct file *f, uint64_t off)
 static struct stream *find_or_begin(struct run *r, uint64_t off, size_t want, uint64_t size)
 {
 	struct file *f = r->f;
-	struct stream *st = find(f, off);
+	struct stream *st = find(f, r->rq->fd, off);
 	uint32_t patience;
 
 	if (st)

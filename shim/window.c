@@ -8,6 +8,7 @@
 
 #define CLAIM_NAPS	2000	/* of 50 us, for one that another thread has claimed */
 #define CALM_MAX	64	/* windows that were there in time, before fewer are kept */
+#define WASTE_PAUSE	32	/* sequential requests to pass, where most was read in vain */
 #define IDLE_MAX	16384	/* uses of other streams, after which one is given back */
 
 struct stream streams[STREAMS];
@@ -84,8 +85,11 @@ void window_end(struct stream *st)
 
 	if (word) {
 		__atomic_store_n(&st->word, 0, __ATOMIC_SEQ_CST);
-		if (st->f->generation == fdtab_generation(word))
+		if (st->f->generation == fdtab_generation(word)) {
 			__atomic_fetch_sub(&st->f->streams, 1, __ATOMIC_RELAXED);
+			if (WINDOW_GET(st->served) < st->filled / 2)
+				WINDOW_SET(st->f->patience, WASTE_PAUSE);
+		}
 	}
 	for (int i = 0; i < st->a.slots; i++)
 		if (!close_slot(st, i))

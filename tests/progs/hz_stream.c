@@ -26,7 +26,7 @@ static void make(const char *path, off_t size)
 {
 	int fd;
 
-	unlink(path);	/* a new inode: what was mapped once is not read ahead */
+	unlink(path);
 	fd = raw_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
 	NEED(fd >= 0);
 	for (off_t at = 0; at < size; at += sizeof(want)) {
@@ -99,6 +99,13 @@ static void seeks(void)
 			say_place(fd, read_on(fd, at + (off_t)n - 5000, 5000, 700, 0));
 		}
 	}
+	for (int i = 0; i < 4; i++) {	/* near the end, then elsewhere: nothing is cut short */
+		NEED(lseek(fd, SIZE - 100000, SEEK_SET) >= 0);
+		say_place(fd, read_on(fd, SIZE - 100000, (size_t)(90000 + i * 2000), 5000, 0));
+		NEED(lseek(fd, i * 1000, SEEK_SET) >= 0);
+		say(read(fd, buf, 200000), "a large read after a small one near the end");
+		say_place(fd, 0);
+	}
 	close(fd);
 }
 
@@ -131,8 +138,9 @@ static void positional(void)
 /* The file is changed in front of the reader, each way; it has to see that at once. */
 static void changed(void)
 {
-	static const char *const how[] = { "pwrite", "pwrite 1 byte", "direct", "mapping", "punch", "zero",
-					   "truncate", "grow", "copy" };
+	/* A mapping comes last: the next file may have its inode's number, which counts as mapped now. */
+	static const char *const how[] = { "pwrite", "pwrite 1 byte", "direct", "punch", "zero", "truncate",
+					   "grow", "copy", "mapping" };
 	char *block = fenced(8192);
 
 	fill(block, 8192, 5);
@@ -155,19 +163,19 @@ static void changed(void)
 			if (d >= 0)
 				close(d);
 			break;
-		case 3:
+		case 3: r += fallocate(w, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, 8192); break;
+		case 4: r += fallocate(w, FALLOC_FL_ZERO_RANGE, at + 100, 6000); break;
+		case 5: r += ftruncate(w, at + 100); break;
+		case 6: r += ftruncate(w, at + 100) + ftruncate(w, at + 9000); break;
+		case 7:
+			y = at;
+			r += copy_file_range(o, &x, w, &y, 8192, 0);
+			break;
+		default:
 			map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, w, at);
 			NEED(map != MAP_FAILED);
 			memcpy(map + 100, block, 5000);
 			munmap(map, 8192);
-			break;
-		case 4: r += fallocate(w, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, 8192); break;
-		case 5: r += fallocate(w, FALLOC_FL_ZERO_RANGE, at + 100, 6000); break;
-		case 6: r += ftruncate(w, at + 100); break;
-		case 7: r += ftruncate(w, at + 100) + ftruncate(w, at + 9000); break;
-		default:
-			y = at;
-			r += copy_file_range(o, &x, w, &y, 8192, 0);
 			break;
 		}
 		printf("%s: %ld\n", how[i], r);
