@@ -93,7 +93,7 @@ static void make(struct test *t, struct bytes *b)
 
 static enum seg_kind kind_of(enum reason why)
 {
-	enum { BOUNCED = SEG_BOUNCE, CACHED = SEG_CACHED, IN_KERNEL = 99 };
+	enum { BOUNCED = SEG_BOUNCE, CACHED = SEG_CACHED, STAGED = 98, IN_KERNEL = 99 };
 	static const unsigned char kinds[REASONS + 1] = {
 #define REASON(name, route, sentence) route,
 #include "reasons.def"
