@@ -14,7 +14,7 @@ static struct {
 } contexts[CONTEXTS];
 static uint32_t refused;	/* io_setup said no: not asked again */
 static uint64_t volume;		/* bytes read so far */
-uint64_t ahead_async_after = 64u << 20;
+uint64_t ahead_async_after = 128u << 20;
 
 void ahead_forget(void)
 {
@@ -71,6 +71,7 @@ void ahead_open(struct ahead *a, int fd, uint64_t word, uint64_t off, uint64_t e
 	a->step = at_most(step, a->piece);
 	a->slots = a->chunks = 0;
 	a->out = a->context = -1;
+	a->moved = 0;
 	a->lost = a->failed = false;
 }
 
@@ -109,6 +110,7 @@ void ahead_async(struct ahead *a)
 static void done(struct ahead *a, int i, ssize_t got)
 {
 	a->slot[i].got = got;
+	a->moved += got > 0 ? (uint64_t)got : 0;
 	if (ahead_refused(got))
 		a->failed = true;
 	__atomic_store_n(&a->slot[i].state, AHEAD_DONE, __ATOMIC_RELEASE);
@@ -156,26 +158,55 @@ void ahead_issue(struct ahead *a, int i)
 	cb.aio_offset = (int64_t)s->off;
 	if (sys_io_submit(contexts[a->context].id, 1, &list) == 1) {
 		__atomic_store_n(&s->state, AHEAD_FLYING, __ATOMIC_RELEASE);
+		book_count(COUNTER_direct_requests, 1);
 		reap(a, 0);
 	}
 }
 
-static ssize_t read_now(const struct ahead *a, const struct ahead_slot *s)
+static ssize_t read_now(const struct ahead *a, const struct ahead_slot *s, size_t len)
 {
 	ssize_t n;
 
 	if (!fdtab_still(a->fd, a->word))
 		return -EBADF;
-	n = sys_pread(a->fd, s->buf, s->len, (int64_t)s->off);
+	book_count(COUNTER_direct_requests, 1);
+	n = sys_pread(a->fd, s->buf, len, (int64_t)s->off);
 	if (n > 0)
 		book_own_read((size_t)n);
 	return n;
 }
 
+/* Does slot i + 1 go on where slot i ends, in the file and in memory? */
+static bool goes_on(const struct ahead *a, int i)
+{
+	const struct ahead_slot *s = &a->slot[i];
+
+	return i + 1 < a->slots && ahead_state(a, i + 1) == AHEAD_WANTED &&
+	       s[1].off == s->off + s->len && s[1].buf == s->buf + s->len;
+}
+
+/* One after another, the larger reads the better: neighbours that wait too are read at once. */
+static void read_wanted(struct ahead *a, int i)
+{
+	size_t len = a->slot[i].len;
+	int last = i;
+	ssize_t n;
+
+	for (; goes_on(a, last) && len + a->slot[last + 1].len <= ALONE_MAX; last++)
+		len += a->slot[last + 1].len;
+	n = read_now(a, &a->slot[i], len);
+	for (; i <= last; i++) {
+		ssize_t here = n < (ssize_t)a->slot[i].len ? n : (ssize_t)a->slot[i].len;
+
+		done(a, i, here);
+		n -= n > 0 ? here : 0;
+	}
+}
+
 void ahead_wait(struct ahead *a, int i)
 {
 	if (ahead_state(a, i) == AHEAD_WANTED)
-		done(a, i, read_now(a, &a->slot[i]));
+		read_wanted(a, i);
 	while (ahead_state(a, i) == AHEAD_FLYING) {
 		int n = reap(a, 1);
 

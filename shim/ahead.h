@@ -48,6 +48,7 @@ struct ahead {
 	int slots, chunks;
 	int out;		/* the slot that is with ahead_next's caller, or -1 */
 	int context;		/* AIO context in use, or -1: synchronous */
+	uint64_t moved;		/* bytes that came */
 	bool lost;		/* completions cannot be had: nothing is given back */
 	bool failed;		/* a read was refused, or its write-back failed (ahead_refused) */
 	char *chunk[AHEAD_SLOTS];

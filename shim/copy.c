@@ -133,7 +133,6 @@ size_t copy_run(const struct copy *c)
 	while (ahead_next(&a, &buf, &got, &asked)) {
 		size_t skip = from + done > at ? (size_t)(from + done - at) : 0, n, w;
 
-		book_count(COUNTER_direct_requests, 1);
 		if (got <= (ssize_t)skip)
 			break;
 		n = (size_t)got - skip;

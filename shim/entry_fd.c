@@ -2,6 +2,7 @@
 
 #include "locks.h"
 #include "own.h"
+#include "quick.h"
 #include "stream.h"
 #include "sys.h"
 
@@ -363,6 +364,15 @@ EXPORT int posix_fadvise(int fd, off_t off, off_t len, int advice)
 		return 0;
 	}
 	return real.posix_fadvise(fd, off, len, advice);
+}
+
+EXPORT off_t lseek(int fd, off_t off, int whence)
+{
+	if (entry_not_yours(fd))
+		return -1;
+	if (state_ready())
+		quick_sought(fd);
+	return real.lseek(fd, off, whence);
 }
 
 /* The next request's guard sees the new size; here it is only counted. */

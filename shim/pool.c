@@ -32,6 +32,13 @@ unsigned pool_count(void)
 
 bool (*pool_pressure)(void);
 
+void pool_stand_in(void)
+{
+	if (pool.base)
+		sys_mmap(pool.base, pool.n * pool.chunk, PROT_READ,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+}
+
 void pool_forget(void)
 {
 	pool.base = NULL;

@@ -33,5 +33,6 @@ unsigned pool_count(void);	/* chunks, used or not */
 /* Called when none is free: true if another try is worth it. NULL: there is nobody to ask. */
 extern bool (*pool_pressure)(void);
 void pool_forget(void);		/* in a fork child: the mapping is not there */
+void pool_stand_in(void);	/* before that: something to read is, where it was */
 
 #endif

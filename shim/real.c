@@ -46,6 +46,11 @@ static ssize_t raw_write(int fd, const void *buf, size_t n)
 	return result(sys_write(fd, buf, n));
 }
 
+static off_t raw_lseek(int fd, off_t off, int whence)
+{
+	return result(sys_lseek(fd, off, whence));
+}
+
 static void *raw_mmap(void *at, size_t n, int prot, int flags, int fd, off_t off)
 {
 	return (void *)(uintptr_t)result(sys_mmap(at, n, prot, flags, fd, off));
@@ -76,7 +81,7 @@ static long raw_syscall(long nr, ...)
 
 struct real real_table = {
 	.open = raw_open, .close = raw_close, .read = raw_read, .write = raw_write,
-	.mmap = raw_mmap, .fcntl = raw_fcntl, .syscall = raw_syscall,
+	.lseek = raw_lseek, .mmap = raw_mmap, .fcntl = raw_fcntl, .syscall = raw_syscall,
 };
 int real_ready;
 int real_io_is_libc;

@@ -33,7 +33,6 @@ size_t seg_bounce_read(struct run *r, const struct seg *s, enum reason *why)
 	while (ahead_next(&a, &buf, &got, &asked)) {
 		size_t skip = from + done > at ? (size_t)(from + done - at) : 0, n, put;
 
-		book_count(COUNTER_direct_requests, 1);
 		if (got <= (ssize_t)skip)
 			break;
 		total += (uint64_t)got;

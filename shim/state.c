@@ -8,6 +8,7 @@
 #include "log.h"
 #include "own.h"
 #include "pool.h"
+#include "quick.h"
 #include "real.h"
 #include "sys.h"
 #include "window.h"
@@ -129,6 +130,8 @@ static void child_start(void)
 	locks_forked();
 	own_numbers = (struct gate){ 0, 0 };
 	own_forked();
+	if (quick_copying)
+		pool_stand_in();
 	pool_forget();
 	book_forked();
 	file_forked();

@@ -74,9 +74,9 @@ static void book_unused(struct stream *st)
 {
 	uint64_t served = WINDOW_GET(st->served);
 
-	if (st->filled > served)
-		book_count(COUNTER_unused_bytes, st->filled - served);
-	st->filled = served;
+	if (st->a.moved > served)
+		book_count(COUNTER_unused_bytes, st->a.moved - served);
+	st->a.moved = 0;
 }
 
 void window_end(struct stream *st)
@@ -87,7 +87,7 @@ void window_end(struct stream *st)
 		__atomic_store_n(&st->word, 0, __ATOMIC_SEQ_CST);
 		if (st->f->generation == fdtab_generation(word)) {
 			__atomic_fetch_sub(&st->f->streams, 1, __ATOMIC_RELAXED);
-			if (WINDOW_GET(st->served) < st->filled / 2)
+			if (WINDOW_GET(st->served) < st->a.moved / 2)
 				WINDOW_SET(st->f->patience, WASTE_PAUSE);
 		}
 	}
@@ -175,7 +175,12 @@ void window_finish(void)
 
 void window_forked(void)
 {
-	memset(streams, 0, sizeof(streams));
+	EACH_STREAM(st) {
+		uint32_t changes = st->changes + 1;
+
+		memset(st, 0, sizeof(*st));
+		st->changes = changes;
+	}
 }
 
 /* ---- filling ------------------------------------------------------------- */
@@ -225,16 +230,10 @@ static void fill(struct stream *st)
 	if (st->a.next >= st->a.end || !file_twin_ok(st->f))
 		return;
 	for (int i = 0; i < st->keep && st->a.next < st->a.end; i++) {
-		uint64_t from = st->a.next;
-
 		if (ahead_state(&st->a, i) != AHEAD_FREE)
 			continue;
 		ahead_issue(&st->a, i);
-		st->filled += (st->a.next < st->size ? st->a.next : st->size) - from;
-		book_count(COUNTER_direct_requests, 1);
 		__atomic_store_n(&st->pins[i], 1, __ATOMIC_RELEASE);
-		if (st->a.context < 0)	/* nothing is gained by more than one to come */
-			break;
 	}
 	learn(st);
 }
@@ -331,8 +330,9 @@ struct stream *window_unused(void)
 
 bool window_first(struct stream *st)
 {
+	const uint64_t from = st->a.next;
+
 	WINDOW_SET(st->used, window_tick());
-	st->filled = 0;
 	WINDOW_SET(st->served, 0);
 	WINDOW_SET(st->missed, 0);
 	WINDOW_SET(st->calm, 0);
@@ -342,7 +342,7 @@ bool window_first(struct stream *st)
 	grow(st);
 	ahead_async(&st->a);
 	fill(st);
-	if (st->filled == 0) {
+	if (st->a.next == from) {
 		window_end(st);
 		return false;
 	}

@@ -20,12 +20,13 @@ struct stream {
 	uint64_t word;		/* of its file; 0: no stream, though it may still hold something */
 	struct file *f;
 	uint32_t claim;
+	uint32_t changes;	/* times that it was claimed */
 	uint32_t pins[AHEAD_SLOTS];	/* of the slot: 0 closed, else 1 + those who copy from it */
 	struct sys_time ctime;	/* of the file, before anything was filled */
 	uint64_t size;		/* the same */
 	uint64_t low;		/* everything below was asked for */
 	uint64_t used;		/* window_clock at the last use */
-	uint64_t filled, served;	/* bytes */
+	uint64_t served;	/* bytes that were asked for */
 	uint32_t missed;	/* requests on the file since the last use */
 	uint32_t calm;		/* windows that were there in time, in a row */
 	int keep;		/* slots in use: adapts to how fast the reader is */
@@ -54,8 +55,10 @@ static inline bool stream_claim(struct stream *st)
 {
 	uint32_t no = 0;
 
-	return __atomic_compare_exchange_n(&st->claim, &no, 1, 0, __ATOMIC_ACQUIRE,
-					   __ATOMIC_RELAXED);
+	if (!__atomic_compare_exchange_n(&st->claim, &no, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return false;
+	WINDOW_SET(st->changes, st->changes + 1);
+	return true;
 }
 
 static inline void stream_unclaim(struct stream *st)
@@ -103,7 +106,7 @@ bool window_give_back(void);
 /* At the end of the process: what was read and not used is booked. */
 void window_finish(void);
 
-/* In a fork child: windows and AIO contexts are not there. */
+/* In a fork child: windows and AIO contexts are not there. changes are, and count on. */
 void window_forked(void);
 
 #endif

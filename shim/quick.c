@@ -1,0 +1,115 @@
+#include "quick.h"
+
+#include "adopt.h"
+#include "book.h"
+#include "memory.h"
+#include "state.h"
+#include "window.h"
+
+bool quick_copying;
+
+/* The stream that served descriptor fd last, if what the guard asks of flags was asked of it lately. */
+static struct stream *stream_of(int fd, uint64_t word)
+{
+	EACH_STREAM(st)
+		if (stream_word(st) == word && st->fd == fd)
+			return st->checked ? st : NULL;
+	return NULL;
+}
+
+/* The window that holds [off, off + n) and more, filled; or -1. */
+static int window_of(const struct stream *st, uint64_t off, size_t n)
+{
+	for (int i = 0; i < AHEAD_SLOTS; i++)
+		if (st->pins[i] && ahead_state(&st->a, i) == AHEAD_DONE &&
+		    ahead_covers(&st->a, i, off))
+			return n < ahead_to(&st->a, i) - off && off + n <= st->size &&
+			       st->a.slot[i].got >= (ssize_t)(off - ahead_from(&st->a, i) + n) ? i : -1;
+	return -1;
+}
+
+/* Is the file what it was when the windows were filled? Of a pread nothing else tells that it may be read. */
+static bool unchanged(const struct stream *st, int fd, bool ask_flags)
+{
+	const struct file *f = st->f;
+	struct sys_identity id;
+
+	return sys_identify(fd, true, &id) == 0 && id.ino == f->ino && id.dev == f->dev &&
+	       id.size == st->size && id.ctime.sec == st->ctime.sec &&
+	       id.ctime.nsec == st->ctime.nsec &&
+	       (!ask_flags || ((uint32_t)sys_fcntl(fd, F_GETFL, 0) & FILE_FLAGS) == f->flags);
+}
+
+static bool copy_out(const struct stream *st, int i, uint64_t off, void *buf, size_t n)
+{
+	const struct iovec iov = { buf, n };
+	struct memory_walk w;
+	size_t put;
+
+	memory_walk_to(&w, &iov, 1, 0);
+	if (!memory_walk_takes(w, n))
+		return false;
+	quick_copying = true;
+	put = memory_put(&w, st->a.slot[i].buf + (off - ahead_from(&st->a, i)), n);
+	quick_copying = false;
+	return put == n;
+}
+
+/* Moves the offset from where it should be. False: it was elsewhere, and is left there. */
+static bool move_offset(struct stream *st, int fd, uint64_t off, size_t n)
+{
+	int64_t end = sys_lseek(fd, (int64_t)n, SEEK_CUR);
+
+	if (end == (int64_t)(off + n))
+		return true;
+	st->fd = -1;
+	if (end >= 0)
+		sys_lseek(fd, -(int64_t)n, SEEK_CUR);
+	return false;
+}
+
+bool quick_read(int fd, void *buf, size_t n, int64_t at)
+{
+	const uint64_t word = fdtab_get(fd);
+	struct stream *st;
+	struct file *f;
+	uint64_t off;
+	uint32_t changes;
+	int i;
+
+	if (fdtab_tag(word) != FD_FILE || !state_alone() || n == 0 || at > INT64_MAX - (int64_t)n)
+		return false;
+	f = file_peek(word);
+	if (f->streams == 0 || f->mapped || f->learned || (at < 0 && !f->private))
+		return false;
+	st = stream_of(fd, word);
+	if (!st)
+		return false;
+	changes = st->changes;
+	off = at < 0 ? st->low : (uint64_t)at;
+	i = window_of(st, off, n);
+	if (i < 0 || !unchanged(st, fd, at >= 0) || !copy_out(st, i, off, buf, n))
+		return false;
+	/* Did a handler come in between, and use the stream, or switch us off? */
+	if (st->changes != changes || !state_ready() || (at < 0 && !move_offset(st, fd, off, n)))
+		return false;
+	if (off + n > st->low)
+		st->low = off + n;
+	st->served += n;
+	st->used = window_tick();
+	st->missed = 0;
+	book_moved(adopt_row(f), OP_READ, ROUTE_staged, REASON_sequential, n);
+	book_call(n, (ssize_t)n);
+	return true;
+}
+
+void quick_sought(int fd)
+{
+	const uint64_t word = fdtab_get(fd);
+
+	if (fdtab_tag(word) != FD_FILE || WINDOW_GET(file_peek(word)->streams) == 0)
+		return;
+	EACH_STREAM(st)
+		if (stream_word(st) == word && WINDOW_GET(st->fd) == fd)
+			WINDOW_SET(st->fd, -1);
+}
