@@ -98,7 +98,8 @@ include tests/fuzz/fuzz.mk
 demo: all	## unmodified programs under the shim, on real files, and the ledger
 	DIOSHIM_BUILD=$(abspath $(B)) examples/demo.sh
 
-bench: all	## ratios against plain programs and native O_DIRECT, in one run
+bench: all	## the measuring stick: ratios against plain programs, O_DIRECT, the device
+	tests/install-deps fio gnuplot-nox nocache sqlite3
 	DIOSHIM_BUILD=$(abspath $(B)) CC="$(CC)" bench/run $(BENCH_ARGS)
 
 clean:	## remove the build folder

@@ -16,11 +16,15 @@ figure_a() {
 	unrouted a4 "read 1 byte of /dev/zero, two threads" zero 5000 threads
 }
 
+# Against native O_DIRECT without streams: what a request costs by itself. The
+# stick has them.
+alone=DIOSHIM_STREAM=0
+
 # native_shim BURST SECONDS "OPTIONS" FILE ["MORE FOR THE SHIM"]: native O_DIRECT
 # is the base. All on one CPU: half the spread, the same medians.
 native_shim() {
 	measure -c -n 2000 -t "$(seconds "$2")" "$bin/io" -d -k "$1" $3 "$4" \
-		::: "$shim" "$bin/io" -k "$1" $3 ${5-} "$4"
+		::: "$shim" $alone "$bin/io" -k "$1" $3 ${5-} "$4"
 }
 
 # b: aligned small requests, time.
@@ -122,13 +126,13 @@ figure_g() {
 	local plain with pool=67108864
 
 	plain=$(rss_median idle 2 "$bin/rss" "$data")
-	with=$(rss_median idle 2 env "$shim" "$bin/rss" "$data")
+	with=$(rss_median idle 2 env "$shim" $alone "$bin/rss" "$data")
 	given g1 "resident before the first bounce, over plain" $((with - plain)) "$with" "$plain" KiB "<" 1048576
 	plain=$(rss_median idle 3 "$bin/rss" "$data")
-	with=$(rss_median idle 3 env "$shim" "$bin/rss" "$data")
+	with=$(rss_median idle 3 env "$shim" $alone "$bin/rss" "$data")
 	given g2 "of that, private memory" $((with - plain)) "$with" "$plain" KiB
 	plain=$(rss_median busy 2 "$bin/rss" "$data" 4 "$(seconds 1)")
-	with=$(rss_median busy 2 env "$shim" "$bin/rss" "$data" 4 "$(seconds 1)")
+	with=$(rss_median busy 2 env "$shim" $alone "$bin/rss" "$data" 4 "$(seconds 1)")
 	given g3 "4 threads bouncing 8 MiB, highest, over plain" $((with - plain)) "$with" "$plain" KiB \
 		"<=" $((pool + 1048576))
 }
@@ -163,7 +167,7 @@ figure_h() {
 		n=$((n + 1))
 		native=
 		[ -z "$same" ] || native=$(traced "$bin/io" -d $options -n COUNT "$overwritten" | total)
-		traced -E "$shim" "$bin/io" $options -n COUNT "$overwritten" | sort -k2nr >"$scratch/calls"
+		traced -E "$shim" -E $alone "$bin/io" $options -n COUNT "$overwritten" | sort -k2nr >"$scratch/calls"
 		with=$(total <"$scratch/calls")
 		given h$n "system calls: $text" "$with" "$with" "$native" calls
 		note "$(awk '{ printf "%s%s %s", s, $1, $2 + 0; s = ", " }' "$scratch/calls")"

@@ -4,14 +4,18 @@
  *	file fill FILE BYTES	write so many random bytes, sync, leave no page behind
  *	file first FILE		read it once with O_DIRECT (the first touch is slow)
  *	file drop FILE		sync and drop its pages
- *	file resident FILE	print the bytes of it in the page cache
+ *	file resident FILE...	print the bytes of them in the page cache; no file: none
  *	file align FILE		print "MEM OFFSET" of statx, or "none"
  *	file system FILE	print the name of the file system; exit 1 if it is memory
+ *	file device FILE	print MAJOR:MINOR of the device it lies on
+ *	file kernel FILE	print what of use the kernel has; FILE is written to
  *
  * fill and first use the whole-block O_DIRECT where they can.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +23,17 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { CHUNK = 1 << 20, WANT_DIOALIGN = 0x2000 };
+enum {
+	CHUNK = 1 << 20,
+	WANT_DIOALIGN = 0x2000,
+	CACHESTAT = 451,	/* the same on all architectures we run on */
+	DONTCACHE = 0x80,
+};
 
 /* struct statx of the kernel, as far as it is read here; libc's may be older. */
 struct statx_dio {
@@ -98,7 +109,7 @@ static int first(const char *path)
 	return r < 0;
 }
 
-static int resident(const char *path)
+static size_t resident(const char *path)
 {
 	const int fd = open(path, O_RDONLY);
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -107,8 +118,12 @@ static int resident(const char *path)
 	unsigned char *v;
 	void *map;
 
+	if (fd < 0 && errno == ENOENT)
+		return 0;
 	if (fd < 0 || fstat(fd, &st))
 		die(path);
+	if (!st.st_size)
+		return 0;
 	pages = ((size_t)st.st_size + page - 1) / page;
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	v = malloc(pages + 1);
@@ -116,8 +131,10 @@ static int resident(const char *path)
 		die(path);
 	for (size_t i = 0; i < pages; i++)
 		in += v[i] & 1;
-	printf("%zu\n", in * page);
-	return 0;
+	munmap(map, (size_t)st.st_size);
+	free(v);
+	close(fd);
+	return in * page;
 }
 
 static int align(const char *path)
@@ -160,6 +177,45 @@ static int file_system(const char *path)
 	return 0;
 }
 
+static int device(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		die(path);
+	printf("%u:%u\n", major(st.st_dev), minor(st.st_dev));
+	return 0;
+}
+
+/* Does ctime show each of many writes between which nobody sleeps? */
+static bool multigrain(int fd)
+{
+	struct stat before, after;
+
+	for (int i = 0; i < 100; i++) {
+		if (fstat(fd, &before) || pwrite(fd, "", 1, 0) != 1 || fstat(fd, &after))
+			die("file kernel");
+		if (before.st_ctim.tv_nsec == after.st_ctim.tv_nsec)
+			return false;
+	}
+	return true;
+}
+
+static int kernel(const char *path)
+{
+	const int fd = open(path, O_RDWR);
+	const struct iovec byte = { .iov_base = "", .iov_len = 1 };
+	uint64_t range[2] = { 0, 4096 }, counts[5];
+
+	if (fd < 0)
+		die(path);
+	printf("cachestat %s, RWF_DONTCACHE %s, multigrain ctime %s\n",
+	       syscall(CACHESTAT, fd, range, counts, 0) ? "no" : "yes",
+	       pwritev2(fd, &byte, 1, 0, DONTCACHE) == 1 ? "yes" : "no",
+	       multigrain(fd) ? "yes" : "no");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "", *path = argc > 2 ? argv[2] : "";
@@ -170,11 +226,21 @@ int main(int argc, char **argv)
 		return first(path);
 	if (!strcmp(what, "drop"))
 		return drop(path);
-	if (!strcmp(what, "resident"))
-		return resident(path);
+	if (!strcmp(what, "resident")) {
+		size_t sum = 0;
+
+		for (int i = 2; i < argc; i++)
+			sum += resident(argv[i]);
+		printf("%zu\n", sum);
+		return 0;
+	}
 	if (!strcmp(what, "align"))
 		return align(path);
 	if (!strcmp(what, "system"))
 		return file_system(path);
+	if (!strcmp(what, "device"))
+		return device(path);
+	if (!strcmp(what, "kernel"))
+		return kernel(path);
 	return 2;
 }

@@ -1,17 +1,19 @@
 /*
  * io: reads or writes of one size, the way a program makes them.
  *
- *	io [-d] [-w] [-s] [-r] [-b BYTES] [-m SKEW] [-o SKEW] [-k COUNT] [-n COUNT] FILE
+ *	io [-duwcsr] [-b BYTES] [-m SKEW] [-o SKEW] [-k COUNT] [-n COUNT] FILE
  *
  *	-d  open with O_DIRECT		-w  write (default: read)
+ *	-u  with RWF_DONTCACHE		-c  create FILE, and fsync it at the end
  *	-s  read() and write() at the descriptor's offset, not pread() and pwrite()
  *	-r  random offsets		-b  bytes per request
  *	-m  skew of the buffer's address from the page
  *	-o  skew of the file offsets
  *	-k  requests in a burst (a worker of versus): ns and CPU ns per request
- *	-n  no worker: so many requests, then exit
+ *	-n  no worker: so many requests, then exit; 0: as many as FILE has room for
  *
- * FILE has its full size already: writes overwrite it. Every count is checked.
+ * Without -c FILE has its full size already: writes overwrite it. Every count is
+ * checked.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -20,10 +22,13 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-static bool direct, writing, at_offset, random_order;
+enum { DONTCACHE = 0x80 };	/* RWF_DONTCACHE, Linux 6.14; libc may not know it */
+
+static bool direct, uncached, writing, create, at_offset, random_order;
 static size_t bytes = 4096;
 static off_t offset_skew;
 static uint64_t slots, next_slot, seed;
@@ -44,6 +49,14 @@ static uint64_t any(void)
 	return seed;
 }
 
+/* The one way to pass a flag; offset -1 is the descriptor's own. */
+static ssize_t dontcache(off_t at)
+{
+	const struct iovec v = { .iov_base = buf, .iov_len = bytes };
+
+	return (writing ? pwritev2 : preadv2)(fd, &v, 1, at_offset ? -1 : at, DONTCACHE);
+}
+
 static void request(void)
 {
 	const uint64_t slot = random_order ? any() % slots : next_slot;
@@ -51,9 +64,11 @@ static void request(void)
 	ssize_t r;
 
 	next_slot = slot + 1 < slots ? slot + 1 : 0;
-	if (at_offset) {
-		if (slot == 0 && lseek(fd, offset_skew, SEEK_SET) < 0)
-			die("lseek");
+	if (at_offset && slot == 0 && lseek(fd, offset_skew, SEEK_SET) < 0)
+		die("lseek");
+	if (uncached) {
+		r = dontcache(at);
+	} else if (at_offset) {
 		r = writing ? write(fd, buf, bytes) : read(fd, buf, bytes);
 	} else {
 		r = writing ? pwrite(fd, buf, bytes, at) : pread(fd, buf, bytes, at);
@@ -96,10 +111,11 @@ static void prepare(const char *path, size_t skew)
 {
 	struct stat st;
 
-	fd = open(path, (writing ? O_RDWR : O_RDONLY) | (direct ? O_DIRECT : 0));
+	fd = open(path, (create ? O_WRONLY | O_CREAT : writing ? O_RDWR : O_RDONLY) |
+			(direct ? O_DIRECT : 0), 0644);
 	if (fd < 0 || fstat(fd, &st))
 		die(path);
-	slots = ((uint64_t)st.st_size - (uint64_t)offset_skew) / bytes;
+	slots = create ? UINT64_MAX : ((uint64_t)st.st_size - (uint64_t)offset_skew) / bytes;
 	if (!slots) {
 		fprintf(stderr, "io: %s is too small\n", path);
 		exit(1);
@@ -112,7 +128,7 @@ static void prepare(const char *path, size_t skew)
 	for (size_t i = 0; i < bytes; i++)
 		buf[i] = (char)any();
 	/* Workers that read the same file start at different places. */
-	next_slot = at_offset ? 0 : any() % slots;
+	next_slot = at_offset || create ? 0 : any() % slots;
 }
 
 int main(int argc, char **argv)
@@ -121,10 +137,12 @@ int main(int argc, char **argv)
 	long burst = 1, total = -1;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "dwsrb:m:o:k:n:")) != -1) {
+	while ((opt = getopt(argc, argv, "duwcsrb:m:o:k:n:")) != -1) {
 		switch (opt) {
 		case 'd': direct = true; break;
+		case 'u': uncached = true; break;
 		case 'w': writing = true; break;
+		case 'c': create = writing = true; break;
 		case 's': at_offset = true; break;
 		case 'r': random_order = true; break;
 		case 'b': bytes = strtoul(optarg, NULL, 0); break;
@@ -140,7 +158,11 @@ int main(int argc, char **argv)
 	prepare(argv[optind], skew);
 	if (total < 0)
 		work(burst);
+	if (total == 0 && !create)
+		total = (long)slots;
 	for (long i = 0; i < total; i++)
 		request();
+	if (create && fsync(fd))
+		die("fsync");
 	return 0;
 }

@@ -42,7 +42,6 @@ measure() {
 	"$bin/versus" "$@" >"$scratch/out" || die "measuring failed: $*"
 }
 
-
 # row ID TEXT KIND COLUMN COMMAND UNIT [OP LIMIT]: a row out of the last measure.
 row() {
 	awk -v id="$1" -v text="$2" -v kind="$3" -v col="$4" -v cmd="$5" -v unit="$6" \
@@ -69,14 +68,15 @@ check_routing() {
 
 	said=$(env "$shim" true 2>&1)
 	[ -z "$said" ] || die "$said"
-	"$dioshim" run -o /dev/null --json "$scratch/check.json" -- "$bin/io" -n 8 "$data" &&
+	"$dioshim" run -o /dev/null --json "$scratch/check.json" -- "$bin/io" -r -n 8 "$data" &&
 		n=$(json_number direct_requests "$scratch/check.json")
-	[ "$n" = 8 ] || die "the shim made ${n:-no} direct requests of 8 aligned reads of $data"
+	[ "$n" = 8 ] || die "the shim made ${n:-no} direct requests of 8 aligned random reads of $data"
 }
 
 note() { printf '    %s\n' "$*"; }
 
 heading() {
+	echo
 	printf '%-3s %-50s %11s  %-24s %12s %12s  %-12s %s\n' "" figure value \
 		"quartiles" "shim" "base" target verdict
 }
@@ -93,24 +93,14 @@ cold_command() {
 	fi
 }
 
-machine() {
-	local mem
-	mem=$(awk '/^MemTotal/ { t = $2 } /^MemAvailable/ { a = $2 }
-		END { printf "%.1f GiB, %.1f available", t / 1048576, a / 1048576 }' /proc/meminfo)
-	echo "kernel       $(uname -srm)"
-	echo "processor    $(awk -F': ' '/^model name/ { print $2; exit }' /proc/cpuinfo) x $(nproc)"
-	echo "memory       $mem"
-	echo "huge pages   $(cat /sys/kernel/mm/transparent_hugepage/enabled 2>/dev/null || echo none)"
-	echo "scratch      $(file system "$scratch"), direct I/O alignment (memory offset) by statx: $(file align "$data")"
-	echo "C library    $(getconf GNU_LIBC_VERSION 2>/dev/null || echo unknown)"
-}
-
 write_json() {
 	{
 		printf '{\n  "machine": [\n'
 		machine | tr -d '"\\' | awk '{ printf "%s    \"%s\"", (NR > 1 ? ",\n" : ""), $0 }'
 		printf '\n  ],\n  "quick": %s,\n  "figures": [\n    ' "$([ "$quick" ] && echo true || echo false)"
 		cat "$results"
+		printf '\n  ],\n  "stick": [\n    '
+		cat "$stick_json"
 		printf '\n  ]\n}\n'
 	} >"$1" || die "cannot write $1"
 }

@@ -1,7 +1,7 @@
 /*
  * versus: measures commands against each other, in turns, in one run.
  *
- *	versus [-1] [-n ROUNDS] [-t SECONDS] [-w WARMUPS] [-c] [-p PREPARE]
+ *	versus [-1] [-n ROUNDS] [-t SECONDS] [-w WARMUPS] [-c] [-p PREPARE] [-q PROBE]
  *	       [VAR=VALUE...] COMMAND [ARG...] [::: [VAR=VALUE...] COMMAND ...]...
  *
  * The first command is the base. A round takes one sample of each, the next
@@ -9,12 +9,18 @@
  * A sample is
  * - normally: a burst of a worker that keeps running. It gets one byte on its
  *   standard input and answers one line of numbers (columns) on standard output;
- * - with -1: one whole run of the command: wall ns and CPU ns (user + system).
- *   -p: a shell command run before each of them, not counted.
+ * - with -1: one whole run of the command and its children: wall ns, CPU ns (user
+ *   + system), bytes of the peak RSS of the largest of them.
+ *   -p: a shell command run before each of them, not counted; it finds the number
+ *   of the command in VERSUS_COMMAND. -q: one run after each of them, and the
+ *   number that it prints is one more column.
+ *   A command behind ::= instead of ::: tells the first two columns itself, as a
+ *   line on its standard output: its starting up is not what is measured.
  * -c keeps all workers on one CPU. -t stops early, yet not before 3 rounds.
  *
  * Prints "value COLUMN COMMAND MEDIAN Q1 Q3", and against the base, paired
- * round by round, "ratio ..." and "diff ..."; numbered from 0.
+ * round by round, "ratio ..." and "diff ..."; numbered from 0. "pairN ..." is
+ * the ratio against command N.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,13 +43,14 @@ struct command {
 	char **envp;
 	pid_t pid;
 	int to, from;
+	bool tells;	/* one_shot: its figures are on its standard output */
 };
 
 static struct command commands[COMMANDS];
 static int commands_n, columns_n;
 static double samples[COMMANDS][COLUMNS][ROUNDS];
 static bool one_shot, one_cpu;
-static const char *prepare;
+static const char *prepare, *probe;
 
 extern char **environ;
 
@@ -88,8 +95,15 @@ static char **environment(char **assigns, int n)
 	return e;
 }
 
+static bool separates(const char *word)
+{
+	return !strcmp(word, ":::") || !strcmp(word, "::=");
+}
+
 static void parse_commands(char **argv)
 {
+	bool tells = false;
+
 	while (*argv) {
 		struct command *c = &commands[commands_n];
 		char **assigns = argv;
@@ -99,14 +113,17 @@ static void parse_commands(char **argv)
 			fprintf(stderr, "versus: more than %d commands\n", COMMANDS);
 			exit(2);
 		}
-		while (*argv && strchr(*argv, '=') && strcmp(*argv, ":::") != 0)
+		while (*argv && strchr(*argv, '=') && !separates(*argv))
 			argv++, n++;
 		c->envp = environment(assigns, n);
 		c->argv = argv;
-		while (*argv && strcmp(*argv, ":::") != 0)
+		c->tells = tells;
+		while (*argv && !separates(*argv))
 			argv++;
-		if (*argv)
+		if (*argv) {
+			tells = !strcmp(*argv, "::=");
 			*argv++ = NULL;
+		}
 		if (!c->argv[0]) {
 			fprintf(stderr, "versus: no command\n");
 			exit(2);
@@ -116,17 +133,22 @@ static void parse_commands(char **argv)
 
 static void start(struct command *c)
 {
+	const bool works = !one_shot, answers = works || c->tells;
 	posix_spawn_file_actions_t fa;
 	int down[2], up[2], err;
 
 	posix_spawn_file_actions_init(&fa);
-	if (one_shot) {
-		posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
-	} else {
-		if (pipe2(down, O_CLOEXEC) || pipe2(up, O_CLOEXEC))
+	if (works) {
+		if (pipe2(down, O_CLOEXEC))
 			die("pipe2");
 		posix_spawn_file_actions_adddup2(&fa, down[0], 0);
+	}
+	if (answers) {
+		if (pipe2(up, O_CLOEXEC))
+			die("pipe2");
 		posix_spawn_file_actions_adddup2(&fa, up[1], 1);
+	} else {
+		posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
 	}
 	err = posix_spawnp(&c->pid, c->argv[0], &fa, NULL, c->argv, c->envp);
 	if (err) {
@@ -134,12 +156,14 @@ static void start(struct command *c)
 		die(c->argv[0]);
 	}
 	posix_spawn_file_actions_destroy(&fa);
-	if (one_shot)
-		return;
-	close(down[0]);
-	close(up[1]);
-	c->to = down[1];
-	c->from = up[0];
+	if (works) {
+		close(down[0]);
+		c->to = down[1];
+	}
+	if (answers) {
+		close(up[1]);
+		c->from = up[0];
+	}
 }
 
 static void failed(const struct command *c, int status)
@@ -148,36 +172,13 @@ static void failed(const struct command *c, int status)
 	exit(1);
 }
 
-static int sample_run(struct command *c, double *out)
-{
-	struct rusage u;
-	double t;
-	int status;
-
-	if (prepare && system(prepare) != 0) {
-		fprintf(stderr, "versus: failed: %s\n", prepare);
-		exit(1);
-	}
-	t = now();
-	start(c);
-	if (wait4(c->pid, &status, 0, &u) != c->pid)
-		die("wait4");
-	out[0] = now() - t;
-	if (status)
-		failed(c, status);
-	out[1] = 1e9 * (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-		 1e3 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
-	return 2;
-}
-
-static int sample_worker(struct command *c, double *out)
+/* One line of numbers that the command answers; how many there were. */
+static int answer(const struct command *c, double *out)
 {
 	char line[256], *p = line, *end;
 	size_t got = 0;
 	int n = 0;
 
-	if (write(c->to, "g", 1) != 1)
-		die(c->argv[0]);
 	do {
 		const ssize_t r = read(c->from, line + got, sizeof(line) - 1 - got);
 
@@ -196,6 +197,69 @@ static int sample_worker(struct command *c, double *out)
 		n++;
 	}
 	return n;
+}
+
+static void must_run(const char *shell_command)
+{
+	if (system(shell_command) != 0) {
+		fprintf(stderr, "versus: failed: %s\n", shell_command);
+		exit(1);
+	}
+}
+
+static double probed(void)
+{
+	FILE *f = popen(probe, "re");
+	double x;
+	int found;
+
+	if (!f)
+		die("popen");
+	found = fscanf(f, "%lf", &x);
+	if (pclose(f) || found != 1) {
+		fprintf(stderr, "versus: no number from: %s\n", probe);
+		exit(1);
+	}
+	return x;
+}
+
+static int sample_run(struct command *c, double *out)
+{
+	char number[16];
+	struct rusage u;
+	double t;
+	int status;
+
+	snprintf(number, sizeof(number), "%d", (int)(c - commands));
+	setenv("VERSUS_COMMAND", number, 1);
+	if (prepare)
+		must_run(prepare);
+	t = now();
+	start(c);
+	if (c->tells) {
+		answer(c, out);
+		close(c->from);
+	}
+	if (wait4(c->pid, &status, 0, &u) != c->pid)
+		die("wait4");
+	if (status)
+		failed(c, status);
+	if (!c->tells) {
+		out[0] = now() - t;
+		out[1] = 1e9 * (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+			 1e3 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+	}
+	out[2] = 1024.0 * (double)u.ru_maxrss;
+	if (probe)
+		out[3] = probed();
+	return probe ? 4 : 3;
+}
+
+static int sample_worker(struct command *c, double *out)
+{
+	if (write(c->to, "g", 1) != 1)
+		die(c->argv[0]);
+	return answer(c, out);
 }
 
 static void sample(int k, int round)
@@ -229,21 +293,31 @@ static void print(const char *what, int col, int k, double *v, int n)
 	       quantile(v, n, 0.25), quantile(v, n, 0.75));
 }
 
+static void print_ratio(int col, int k, int base, int n)
+{
+	static double v[ROUNDS];
+	char what[16] = "ratio";
+
+	if (base)
+		snprintf(what, sizeof(what), "pair%d", base);
+	for (int i = 0; i < n; i++)
+		v[i] = samples[k][col][i] / samples[base][col][i];
+	print(what, col, k, v, n);
+}
+
 static void print_all(int n)
 {
 	static double v[ROUNDS];
 
 	printf("rounds 0 0 %d %d %d\n", n, n, n);
 	for (int col = 0; col < columns_n; col++) {
-		for (int k = 1; k < commands_n; k++) {
-			for (int i = 0; i < n; i++)
-				v[i] = samples[k][col][i] / samples[0][col][i];
-			print("ratio", col, k, v, n);
+		for (int k = 0; k < commands_n; k++) {
+			for (int base = 0; base < commands_n; base++)
+				if (base != k)
+					print_ratio(col, k, base, n);
 			for (int i = 0; i < n; i++)
 				v[i] = samples[k][col][i] - samples[0][col][i];
 			print("diff", col, k, v, n);
-		}
-		for (int k = 0; k < commands_n; k++) {
 			memcpy(v, samples[k][col], sizeof(double) * (size_t)n);
 			print("value", col, k, v, n);
 		}
@@ -270,7 +344,7 @@ int main(int argc, char **argv)
 	int rounds = 9, warmups = 1, opt, n = 0;
 	double seconds = 60, end;
 
-	while ((opt = getopt(argc, argv, "+1n:t:w:cp:")) != -1) {
+	while ((opt = getopt(argc, argv, "+1n:t:w:cp:q:")) != -1) {
 		switch (opt) {
 		case '1': one_shot = true; break;
 		case 'n': rounds = atoi(optarg); break;
@@ -278,6 +352,7 @@ int main(int argc, char **argv)
 		case 'w': warmups = atoi(optarg); break;
 		case 'c': one_cpu = true; break;
 		case 'p': prepare = optarg; break;
+		case 'q': probe = optarg; break;
 		default: return 2;
 		}
 	}
