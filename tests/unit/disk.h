@@ -8,6 +8,7 @@
 #ifndef DIOSHIM_DISK_H
 #define DIOSHIM_DISK_H
 
+#include "clock.h"
 #include "sys.h"
 
 #include <limits.h>
@@ -22,6 +23,7 @@
 #define DISK_TMPFS 0x01021994
 
 static bool disk_in_memory;
+static bool (*disk_aio)(long nr, const long *a, long *answer);	/* instead of the kernel's, if any */
 static int disk_text;		/* a file that reads "512": /sys/dev/block/.../logical_block_size */
 
 static bool disk_is_direct(long fd)
@@ -108,8 +110,13 @@ static bool disk_moves(long nr)
 	}
 }
 
-/* A system call, to the kernel or to this disk. */
-static long disk_call(long nr, long a, long b, long c, long d, long e, long f)
+static bool disk_writes(long nr)
+{
+	return nr == SYS_write || nr == SYS_pwrite64 || nr == SYS_writev || nr == SYS_pwritev ||
+	       nr == SYS_pwritev2;
+}
+
+static long disk_answer(long nr, long a, long b, long c, long d, long e, long f)
 {
 	const long arg[6] = { a, b, c, d, e, f };
 	long r;
@@ -145,6 +152,22 @@ static long disk_call(long nr, long a, long b, long c, long d, long e, long f)
 		break;
 	}
 	return sys_kernel(nr, a, b, c, d, e, f);
+}
+
+/* A system call, to the kernel or to this disk. */
+static long disk_call(long nr, long a, long b, long c, long d, long e, long f)
+{
+	const long arg[6] = { a, b, c, d, e, f };
+	long r;
+
+	if (disk_aio && disk_aio(nr, arg, &r))
+		return r;
+	if (disk_clock.on && disk_writes(nr))	/* before the first byte */
+		clock_stamp((int)a);
+	r = disk_answer(nr, a, b, c, d, e, f);
+	if (disk_clock.on && r == 0)
+		clock_tell(nr, arg);
+	return r;
 }
 
 /* One more memory file, at a number that the program does not reach; -1 where there is none. */

@@ -66,12 +66,6 @@ static int fake_census_fd;
 static struct real fake_under;
 static sys_call_fn fake_call;
 
-static bool fake_writes(long nr)
-{
-	return nr == SYS_write || nr == SYS_pwrite64 || nr == SYS_writev || nr == SYS_pwritev ||
-	       nr == SYS_pwritev2;
-}
-
 /*
  * What the kernel does not fail once in a while: asked for by number alone,
  * and then always. lseek on a file: a reservation could not be given back.
@@ -192,7 +186,7 @@ static long fake_cut_direct(long nr, const long *a, long n)
 	static struct iovec cut[IOV_MAX];
 	long r, fd;
 
-	if (!fake_writes(nr)) {
+	if (!disk_writes(nr)) {
 		r = disk_call(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 		return r > n ? n : r;
 	}
@@ -226,7 +220,7 @@ static long fake_cut(long nr, const long *a, long n)
 /* Completions of asynchronous reads, as if they had come short. */
 static long fake_short_events(const long *a, long n)
 {
-	long r = sys_kernel(SYS_io_getevents, a[0], a[1], a[2], a[3], a[4], 0);
+	long r = disk_call(SYS_io_getevents, a[0], a[1], a[2], a[3], a[4], 0);
 	struct io_event *ev = (struct io_event *)a[3];
 
 	for (long i = 0; i < r; i++)

@@ -10,6 +10,7 @@
 #ifndef DIOSHIM_FAULTS_H
 #define DIOSHIM_FAULTS_H
 
+#include "ahead.h"
 #include "left.h"
 #include "tap.h"
 
@@ -34,6 +35,7 @@ static void arm(const struct scenario *s, const struct fault *fault)
 	fake.persona = s->persona;
 	fake.beside = beside;
 	fake.armed = true;
+	ahead_async_after = 0;	/* a scenario reads little: as if it had read much */
 }
 
 static void in_child(const struct scenario *s, const struct fault *fault)
@@ -138,7 +140,7 @@ static bool plausible(long nr, long err, bool for_good)
 	case -EMFILE: case -ENFILE:
 		return nr == SYS_openat || nr == SYS_fcntl || nr == SYS_dup || nr == SYS_dup3;
 	case -ENOSPC: case -EDQUOT: case -EFBIG:
-		return fake_writes(nr) || nr == SYS_close || nr == SYS_fallocate ||
+		return disk_writes(nr) || nr == SYS_close || nr == SYS_fallocate ||
 		       nr == SYS_copy_file_range || nr == SYS_sendfile || nr == SYS_openat;
 	case -EACCES: case -ENOENT:
 		return nr == SYS_openat || nr == SYS_readlinkat || nr == SYS_statx || nr == SYS_fcntl;

@@ -199,13 +199,15 @@ static void copies(void)
 	int in = do_open(1, MAKE), out = do_open(2, MAKE);
 
 	if (in >= 0 && out >= 0) {
-		do_write(in, RW, 100000, HERE, 0, 0);
-		do_copy(in, 0, out, HERE, 100000, false);
+		do_write(in, RW, 140000, HERE, 0, 0);
+		do_copy(in, 0, out, HERE, 140000, false);	/* reads ahead */
 		do_copy(in, 100, out, 4196, 50000, false);	/* edges */
 		do_copy(in, 100, out, 300, 9000, false);	/* skewed */
 		do_seek(in, 0);
 		do_copy(in, HERE, out, HERE, 90000, true);
-		do_copy(in, 99999, out, HERE, 100, true);
+		do_copy(in, 139999, out, HERE, 100, true);
+		if (!fake.nth && !fake_census->nrs[SYS_io_submit])
+			wrong("nothing was read ahead");
 		do_copy(in, 200000, out, HERE, 100, true);
 		do_read(out, PRW, 300000, 0, 0, 0);
 	}

@@ -20,7 +20,7 @@ static void work(void)
 		do_close(out);
 		return;
 	}
-	do_write(fd, RW, 65536, HERE, 0, 0);
+	do_write(fd, RW, 81920, HERE, 0, 0);
 	do_write(fd, RW, 70001, HERE, 1, 0);
 	do_write(fd, PRWV, 8192, 8192, 0, BLOCKS);
 	do_write(fd, PRW, 9000, 100, 512, 0);
@@ -30,7 +30,7 @@ static void work(void)
 	do_read(fd, PRWV, 12288, 0, 0, BLOCKS);
 	do_read(fd, PRWV2, 9000, 5, 0, 90);
 	do_read(fd, PRW, 8292, 4000, 4000, 0);
-	do_copy(fd, 0, out, HERE, 130000, false);
+	do_copy(fd, 0, out, HERE, 140000, false);
 	do_read(out, PRW, 200000, 0, 0, 0);
 	do_close(fd);
 	do_close(out);
@@ -228,7 +228,7 @@ static bool cached(long nr, const long *a, long *answer)
 
 static bool written_back(long nr, const long *a, long *answer)
 {
-	if (nr == SYS_sync_file_range || (fake_writes(nr) && fdtab_is_own((int)a[0])))
+	if (nr == SYS_sync_file_range || (disk_writes(nr) && fdtab_is_own((int)a[0])))
 		cached_pages = dirty_pages = 0;
 	else if (nr != SYS_cachestat && nr != SYS_fadvise64)
 		cached_pages = dirty_pages = 4;
@@ -245,7 +245,7 @@ static bool always_dirty(long nr, const long *a, long *answer)
 static bool raced(long nr, const long *a, long *answer)
 {
 	if (nr != SYS_cachestat)
-		cached_pages = dirty_pages = fake_writes(nr) && fdtab_is_own((int)a[0]);
+		cached_pages = dirty_pages = disk_writes(nr) && fdtab_is_own((int)a[0]);
 	return page_cache(nr, a, answer);
 }
 

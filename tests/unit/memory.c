@@ -68,6 +68,39 @@ static void copies(void)
 	ok(wrong == 0, "copies of every size leave their neighbours alone");
 }
 
+/* Asked whether it may be written, it is written to: inside of what was asked for, if at all. */
+static void probes(size_t page)
+{
+	char *m = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long outside = 0, refused = 0, accepted = 0, null = 0;
+
+	mprotect(m + 3 * page, page, PROT_NONE);
+	for (size_t at = page - 24; at < 3 * page; at = at == page + 24 ? 3 * page - 24 : at + 1)
+		for (size_t n = 1; n < 60 + page; n = n == 40 ? page - 20 : n + 1) {
+			struct iovec iov[3] = { { m + at, n / 2 }, { NULL, 0 }, { m + at + n / 2, n - n / 2 } };
+			const bool good = at + n <= 3 * page;
+			struct memory_walk w;
+
+			memset(m, 0x5a, 3 * page);
+			memory_walk_to(&w, iov, 3, 0);
+			refused += memory_walk_takes(w, n) != good;
+			accepted += good;
+			for (size_t i = 0; i < 3 * page; i++)
+				outside += m[i] != 0x5a && (i < at || i >= at + n);
+		}
+	ok(outside == 0, "probes write not one byte outside");
+	ok(refused == 0 && accepted > 1000, "and are right: %ld", accepted);
+	for (size_t n = 1; n < 9 * page; n = n * 3 + 1) {
+		struct iovec iov = { NULL, n };
+		struct memory_walk w;
+
+		memory_walk_to(&w, &iov, 1, 0);
+		null += memory_walk_takes(w, n);
+	}
+	is_int(null, 0, "nothing may be written at address 0");
+	munmap(m, 4 * page);
+}
+
 int main(void)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -77,6 +110,7 @@ int main(void)
 
 	walks();
 	copies();
+	probes(page);
 	mprotect(m + page, page, PROT_READ);
 	munmap(m + 2 * page, page);
 	ok(memory_readable(m, 2 * page), "readable: writable and read-only pages");

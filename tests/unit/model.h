@@ -12,8 +12,6 @@
 #include "state.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #define HELPER static __attribute__((unused))
 
@@ -87,7 +85,6 @@ static void judge(const char *what, long r, long want)
 	} else if (r != want) {
 		bool partly = r > 0 && r < want &&
 			      (fake.programs + fake.eithers > 0 || (misfit && fake.fired));
-
 
 		if (!partly && !(r == 0 && may_see(0)))
 			wrong("%s: returned %ld, not %ld", what, r, want);
@@ -230,6 +227,7 @@ HELPER void do_truncate(int fd, int64_t size)
 	struct model *m = &model[(int)fake.file[fd]];
 
 	begin(SYS_ftruncate);
+	clock_stamp(fd);
 	if (ftruncate(fd, size) == 0) {
 		if ((size_t)size > m->size)
 			memset(m->data + m->size, 0, (size_t)size - m->size);
@@ -295,6 +293,8 @@ static void begin_io(int fd, enum how how, bool rd, const char *at, size_t n, in
 	begin(natural_nr(how, rd));
 	fake.rescue = disk_is_direct(fd);
 	misfit = fake.rescue && ((uintptr_t)at | n | (size_t)off) % DISK_BLOCK != 0;
+	if (!rd)
+		clock_stamp(fd);	/* also what passes by real.* */
 }
 
 static void moved_to(int fd, const char *what, int64_t before, ssize_t r, bool moves)
