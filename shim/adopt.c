@@ -135,8 +135,8 @@ static enum reason route_file(int fd, const struct stat *st, int flags, bool pri
 		return REASON_switched_off;
 	why = align_discover(fd, st, &facts);
 	if (*row) {
-		(*row)->mem_align = facts.align.mem;
-		(*row)->offset_align = facts.align.read;
+		__atomic_store_n(&(*row)->mem_align, facts.align.mem, __ATOMIC_RELAXED);
+		__atomic_store_n(&(*row)->offset_align, facts.align.read, __ATOMIC_RELAXED);
 	}
 	if (why != REASON_NONE)
 		return why;

@@ -58,6 +58,12 @@ static size_t at_most(size_t n, size_t max)
 	return n < max ? n : max;
 }
 
+/* Of how many chunks is asked by other threads too (window.c). */
+static void hold(struct ahead *a, int chunks)
+{
+	__atomic_store_n(&a->chunks, chunks, __ATOMIC_RELAXED);
+}
+
 void ahead_open(struct ahead *a, int fd, uint64_t word, uint64_t off, uint64_t end, size_t step,
 		size_t most)
 {
@@ -69,7 +75,8 @@ void ahead_open(struct ahead *a, int fd, uint64_t word, uint64_t off, uint64_t e
 	if (end - off < a->piece)
 		a->piece = (size_t)(end - off);
 	a->step = at_most(step, a->piece);
-	a->slots = a->chunks = 0;
+	a->slots = 0;
+	hold(a, 0);
 	a->out = a->context = -1;
 	a->moved = 0;
 	a->lost = a->failed = false;
@@ -82,7 +89,8 @@ int ahead_grow(struct ahead *a, int slots)
 
 		if (!c)
 			break;
-		a->chunk[a->chunks++] = c;
+		a->chunk[a->chunks] = c;
+		hold(a, a->chunks + 1);
 		for (size_t at = 0; at + a->piece <= pool_chunk() && a->slots < slots; at += a->piece) {
 			a->slot[a->slots].buf = c + at;
 			ahead_free(a, a->slots++);
@@ -93,8 +101,9 @@ int ahead_grow(struct ahead *a, int slots)
 
 void ahead_shrink(struct ahead *a)
 {
-	char *c = a->chunk[--a->chunks];
+	char *c = a->chunk[a->chunks - 1];
 
+	hold(a, a->chunks - 1);
 	while (a->slots > 0 && a->slot[a->slots - 1].buf >= c &&
 	       a->slot[a->slots - 1].buf < c + pool_chunk())
 		a->slots--;
@@ -116,11 +125,11 @@ static void done(struct ahead *a, int i, ssize_t got)
 	__atomic_store_n(&a->slot[i].state, AHEAD_DONE, __ATOMIC_RELEASE);
 }
 
-/* Takes note of completions, at least min of them. */
-static int reap(struct ahead *a, long min)
+/* Takes note of completions, at least min of them if they come in time. */
+static int reap(struct ahead *a, long min, const struct timespec *timeout)
 {
 	struct io_event ev[AHEAD_SLOTS];
-	int n = sys_io_getevents(contexts[a->context].id, min, AHEAD_SLOTS, ev);
+	int n = sys_io_getevents(contexts[a->context].id, min, AHEAD_SLOTS, ev, timeout);
 
 	for (int k = 0; k < n; k++)
 		done(a, (int)ev[k].data, (ssize_t)ev[k].res);
@@ -159,7 +168,7 @@ void ahead_issue(struct ahead *a, int i)
 	if (sys_io_submit(contexts[a->context].id, 1, &list) == 1) {
 		__atomic_store_n(&s->state, AHEAD_FLYING, __ATOMIC_RELEASE);
 		book_count(COUNTER_direct_requests, 1);
-		reap(a, 0);
+		reap(a, 0, NULL);
 	}
 }
 
@@ -208,11 +217,11 @@ void ahead_wait(struct ahead *a, int i)
 	if (ahead_state(a, i) == AHEAD_WANTED)
 		read_wanted(a, i);
 	while (ahead_state(a, i) == AHEAD_FLYING) {
-		int n = reap(a, 1);
+		int n = reap(a, 1, NULL);
 
 		if (n < 0 && n != -EINTR) {
 			/* Never seen. The device may write there yet: the chunks stay taken. */
-			a->lost = true;
+			a->lost = a->failed = true;
 			done(a, i, n);
 		}
 	}
@@ -273,6 +282,23 @@ bool ahead_next(struct ahead *a, char **buf, ssize_t *got, size_t *asked)
 	return true;
 }
 
+static bool flying(const struct ahead *a)
+{
+	for (int i = 0; i < a->slots; i++)
+		if (ahead_state(a, i) == AHEAD_FLYING)
+			return true;
+	return false;
+}
+
+bool ahead_settled(struct ahead *a, uint64_t ns)
+{
+	const struct timespec timeout = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+
+	while (flying(a) && reap(a, 1, &timeout) > 0)
+		;
+	return !flying(a);
+}
+
 void ahead_stop(struct ahead *a)
 {
 	for (int i = 0; i < a->slots; i++)
@@ -283,6 +309,7 @@ void ahead_stop(struct ahead *a)
 		while (a->chunks > 0)
 			ahead_shrink(a);
 	}
-	a->slots = a->chunks = 0;
+	a->slots = 0;
+	hold(a, 0);
 	a->context = -1;
 }

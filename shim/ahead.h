@@ -87,6 +87,9 @@ bool ahead_next(struct ahead *a, char **buf, ssize_t *got, size_t *asked);
 /* Waits for what is in flight and gives the chunks back. a->failed holds on. */
 void ahead_stop(struct ahead *a);
 
+/* Is nothing in flight any more? Each completion is waited for no longer than ns. */
+bool ahead_settled(struct ahead *a, uint64_t ns);
+
 /* The same by hand. Holds nothing yet; reads of step bytes, then more, up to most. */
 void ahead_open(struct ahead *a, int fd, uint64_t word, uint64_t off, uint64_t end, size_t step,
 		size_t most);

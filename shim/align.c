@@ -199,15 +199,18 @@ static enum reason from_block_device(int fd, struct align_facts *facts)
 }
 
 /* Kernels before 6.1, and btrfs, which reports nothing to this day. */
-static enum reason from_magic(int fd, const struct stat *st, uint32_t magic,
+static enum reason from_magic(int fd, const struct stat *st, const struct statfs *fs,
 			      struct align_facts *facts)
 {
+	const uint32_t magic = (uint32_t)fs->f_type;
 	struct align *al = &facts->align;
 	uint32_t block;
 	int flags = 0;
 
 	if (magic == MAGIC_BTRFS) {
-		al->mem = al->read = al->write = 4096;
+		/* Its sectors, which may be larger than 4096. */
+		al->mem = 4096;
+		al->read = al->write = fs->f_bsize > 4096 ? (uint32_t)fs->f_bsize : 4096;
 		if (sys_ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0 || !(flags & FS_NOCOW_FL))
 			facts->writes_are_cached = true;
 		return REASON_NONE;
@@ -246,7 +249,7 @@ enum reason align_discover(int fd, const struct stat *st, struct align_facts *fa
 	} else if (stx.mask & SYS_STATX_DIOALIGN) {
 		why = from_statx(&stx, &facts->align);
 	} else {
-		why = from_magic(fd, st, magic, facts);
+		why = from_magic(fd, st, &fs, facts);
 	}
 	if (why != REASON_NONE)
 		return why;

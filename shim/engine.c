@@ -322,6 +322,8 @@ static ssize_t run_at_own_offset(struct file *f, const struct request *rq, struc
 	}
 	r = why == REASON_NONE ? run_planned(f, &at, g, &p, at.off) : run_positional(f, &at, why);
 	give_back(f, rq->fd, end, len - (r > 0 ? r : 0));
+	if (rq->op == OP_READ && r == len)
+		stream_placed(f, rq->fd, (uint64_t)end);
 	return r;
 }
 

@@ -14,7 +14,7 @@
 #include "fdtab.h"
 
 #define FILE_SLOTS 4096
-#define FILE_SEQS 4
+#define FILE_SEQS 8
 
 struct file {
 	uint32_t refs;		/* 0: free, or being retired */

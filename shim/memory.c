@@ -58,7 +58,8 @@ static bool takes(char *at, size_t n)
 	for (; n > 0; at += here, n -= here, here = size) {
 		if (here > n)
 			here = n;
-		if (here < PROBE ? !memory_writable(at, here) :
+		/* With address 0 the kernel is not asked to write at all. */
+		if (here < PROBE || !at ? !memory_writable(at, here) :
 				   sys_call(SYS_rt_sigprocmask, SIG_BLOCK, 0, sys_ptr(at), PROBE, 0, 0) != 0)
 			return false;
 	}

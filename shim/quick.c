@@ -13,7 +13,7 @@ static struct stream *stream_of(int fd, uint64_t word)
 {
 	EACH_STREAM(st)
 		if (stream_word(st) == word && st->fd == fd)
-			return st->checked ? st : NULL;
+			return st->checked && !st->alone ? st : NULL;
 	return NULL;
 }
 
@@ -62,7 +62,7 @@ static bool move_offset(struct stream *st, int fd, uint64_t off, size_t n)
 
 	if (end == (int64_t)(off + n))
 		return true;
-	st->fd = -1;
+	st->placed = false;
 	if (end >= 0)
 		sys_lseek(fd, -(int64_t)n, SEEK_CUR);
 	return false;
@@ -83,7 +83,7 @@ bool quick_read(int fd, void *buf, size_t n, int64_t at)
 	if (f->streams == 0 || f->mapped || f->learned || (at < 0 && !f->private))
 		return false;
 	st = stream_of(fd, word);
-	if (!st)
+	if (!st || (at < 0 && !st->placed))
 		return false;
 	changes = st->changes;
 	off = at < 0 ? st->low : (uint64_t)at;
@@ -93,8 +93,10 @@ bool quick_read(int fd, void *buf, size_t n, int64_t at)
 	/* Did a handler come in between, and use the stream, or switch us off? */
 	if (st->changes != changes || !state_ready() || (at < 0 && !move_offset(st, fd, off, n)))
 		return false;
-	if (off + n > st->low)
+	if (off + n > st->low) {
 		st->low = off + n;
+		st->placed = at < 0;
+	}
 	st->served += n;
 	st->used = window_tick();
 	st->missed = 0;
@@ -111,5 +113,5 @@ void quick_sought(int fd)
 		return;
 	EACH_STREAM(st)
 		if (stream_word(st) == word && WINDOW_GET(st->fd) == fd)
-			WINDOW_SET(st->fd, -1);
+			WINDOW_SET(st->placed, false);
 }

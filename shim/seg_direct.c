@@ -1,5 +1,6 @@
 #include "ahead.h"
 #include "book.h"
+#include "cache.h"
 #include "mapped.h"
 #include "memory.h"
 #include "pool.h"
@@ -13,33 +14,11 @@
 /* Each some 80 us; then the write goes cached: somebody dirties the pages again and again. */
 #define FLUSH_LOOKS(len) (100 + ((len) >> 16))
 
-static uint32_t cachestat_missing;	/* ENOSYS (before Linux 6.5), or a filter's EPERM */
-
-/* Pages of the range in the page cache, and how many of them are dirty or being written. */
-static bool resident(int fd, uint64_t off, size_t len, uint64_t *dirty)
-{
-	struct sys_cachestat cs = { 0 };
-	int r;
-
-	*dirty = 0;
-	if (__atomic_load_n(&cachestat_missing, __ATOMIC_RELAXED))
-		return false;
-	r = sys_cachestat_of(fd, off, len, &cs);
-	if (r == -ENOSYS || r == -EPERM) {
-		__atomic_store_n(&cachestat_missing, 1, __ATOMIC_RELAXED);
-		return false;
-	}
-	if (r != 0)
-		return true;	/* not known: as if it were */
-	*dirty = cs.dirty + cs.writeback;
-	return cs.cache > 0;
-}
-
 bool seg_device_resident(int fd, uint64_t off, size_t len)
 {
 	uint64_t dirty;
 
-	return resident(fd, off, len, &dirty) || __atomic_load_n(&cachestat_missing, __ATOMIC_RELAXED);
+	return cache_has(fd, off, len, &dirty) || cache_untold();
 }
 
 /*
@@ -50,7 +29,7 @@ static bool range_clear(int fd, int twin, uint64_t off, size_t len)
 {
 	uint64_t dirty, from, to;
 
-	if (!resident(fd, off, len, &dirty))
+	if (!cache_has(fd, off, len, &dirty))
 		return true;
 	if (dirty > 0) {
 		/*
@@ -59,17 +38,17 @@ static bool range_clear(int fd, int twin, uint64_t off, size_t len)
 		 * errors, and a later opener's fsync would not tell of them.
 		 */
 		sys_sync_range(twin, (int64_t)off, (int64_t)len, SYNC_FILE_RANGE_WRITE);
-		for (size_t i = 0; i < FLUSH_LOOKS(len) && resident(fd, off, len, &dirty) && dirty > 0; i++)
+		for (size_t i = 0; i < FLUSH_LOOKS(len) && cache_has(fd, off, len, &dirty) && dirty > 0; i++)
 			sys_nanosleep(20000);
 	}
 	sys_fadvise(fd, (int64_t)off, (int64_t)len, POSIX_FADV_DONTNEED);
-	if (!resident(fd, off, len, &dirty))
+	if (!cache_has(fd, off, len, &dirty))
 		return true;
 	/* A large folio goes as a whole or not at all. */
 	from = off & ~(FOLIO_MAX - 1);
 	to = (off + len + FOLIO_MAX - 1) & ~(FOLIO_MAX - 1);
 	sys_fadvise(fd, (int64_t)from, (int64_t)(to - from), POSIX_FADV_DONTNEED);
-	return !resident(fd, off, len, &dirty);
+	return !cache_has(fd, off, len, &dirty);
 }
 
 /*
@@ -109,7 +88,7 @@ size_t seg_guarded_write(struct file *f, int direct, int cached, const struct io
 	done = sys_pwritev(direct, iov, n, (int64_t)off);
 	if (done > 0)
 		book_kernel(OP_WRITE, (size_t)done);
-	if (done > 0 && resident(cached, off, (size_t)done, &dirty)) {
+	if (done > 0 && cache_has(cached, off, (size_t)done, &dirty)) {
 		/*
 		 * Somebody brought a page back while we wrote. A store may yet
 		 * write it over ours, or just has, if it is clean: the caller

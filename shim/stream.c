@@ -8,6 +8,7 @@
 #define ZERO_COPY_MIN	(512u << 10)	/* bytes: what is aligned is faster without a copy from here on */
 #define MISSES_MAX	8	/* requests in a row that did not want what a stream has */
 #define REFUSAL_PAUSE	16	/* sequential requests before the file's age is asked for again */
+#define STEP_MIN	(32u << 10)	/* bytes of the first window, at least */
 #define WINDOW_BLOCK	4096u	/* bytes; windows begin at multiples */
 
 /* ---- the beginning ------------------------------------------------------- */
@@ -30,15 +31,28 @@ static bool quiet(const struct sys_time *ctime)
 	       (sec > age / 1000000000 + 1 || sec * 1000000000 + now.tv_nsec - ctime->nsec >= age);
 }
 
-/* How much the first window holds: enough for the request, all at once if the program said so. */
+/*
+ * How much the first window holds: the request and some more, for two reads
+ * that follow each other may be all there is; much, if the program said so.
+ */
 static size_t first_step(const struct file *f, uint64_t skip, size_t len)
 {
-	size_t n = (size_t)skip + len;
+	size_t n = 4 * len < STEP_MIN ? STEP_MIN : 4 * len < AHEAD_PIECE_MIN ? 4 * len : AHEAD_PIECE_MIN;
 
 	if (f->advice == POSIX_FADV_SEQUENTIAL)
 		return AHEAD_PIECE_MAX;
-	return n > AHEAD_PIECE_MIN ? (n + WINDOW_BLOCK - 1) & ~(size_t)(WINDOW_BLOCK - 1) :
-				     AHEAD_PIECE_MIN;
+	if (n < skip + len)
+		n = (size_t)skip + len;
+	return (n + WINDOW_BLOCK - 1) & ~(size_t)(WINDOW_BLOCK - 1);
+}
+
+/* Reads that only seem direct (ext4 where data=journal was turned on) write-protect nothing. */
+static bool still_direct(int fd)
+{
+	struct sys_statx stx;
+
+	return sys_fstatx(fd, SYS_STATX_DIOALIGN, &stx) != 0 || !(stx.mask & SYS_STATX_DIOALIGN) ||
+	       stx.dio_offset_align != 0;
 }
 
 static struct stream *begin(struct run *r, uint64_t off, size_t len)
@@ -57,15 +71,17 @@ static struct stream *begin(struct run *r, uint64_t off, size_t len)
 		book_count(COUNTER_streams_refused, 1);
 		return NULL;
 	}
-	st = off < id.size ? window_unused() : NULL;
-	if (!st)
+	st = off < id.size && still_direct(r->direct) ? window_unused() : NULL;
+	if (!st) {
+		WINDOW_SET(r->f->patience, REFUSAL_PAUSE);
 		return NULL;
+	}
 	ahead_open(&st->a, r->direct, file_word(r->f), off & ~mask, (id.size + mask) & ~mask,
 		   first_step(r->f, off & mask, len), state_config.stream & ~mask);
 	WINDOW_SET(st->f, r->f);
 	st->ctime = id.ctime;
-	st->size = id.size;
-	st->low = off;
+	WINDOW_SET(st->size, id.size);
+	WINDOW_SET(st->low, off);
 	begun = window_first(st);
 	if (begun)
 		book_count(COUNTER_streams, 1);
@@ -114,7 +130,7 @@ static struct stream *find(struct file *f, int fd, uint64_t off)
 	EACH_STREAM(st)
 		if (stream_word(st) == word && WINDOW_GET(st->fd) == fd &&
 		    __atomic_add_fetch(&st->missed, 1, __ATOMIC_RELAXED) > MISSES_MAX)
-			window_end_if_free(st);
+			window_end_if_free(st, WINDOW_PATIENCE);
 	return NULL;
 }
 
@@ -180,7 +196,7 @@ static void end_useless(struct stream *st, uint64_t word, enum verdict v)
 	if (stream_word(st) == word) {
 		if (v == CHANGED)
 			book_count(COUNTER_streams_changed, 1);
-		window_end(st);
+		window_end(st, WINDOW_PATIENCE);
 	}
 	stream_unclaim(st);
 }
@@ -228,8 +244,8 @@ bool stream_read(struct run *r, const struct guard *g, const struct plan *p)
 	WINDOW_SET(st->used, window_tick());
 	WINDOW_SET(st->missed, 0);
 	if (WINDOW_GET(st->fd) != r->rq->fd || !g->same_flags) {
-		WINDOW_SET(st->fd, r->rq->fd);
 		WINDOW_SET(st->checked, !g->same_flags);
+		WINDOW_SET(st->fd, r->rq->fd);
 	}
 	book_moved(r->row, OP_READ, ROUTE_staged, REASON_sequential, want);
 	return true;
@@ -238,7 +254,7 @@ bool stream_read(struct run *r, const struct guard *g, const struct plan *p)
 void stream_hint(const struct file *f, const struct request *rq, struct stream_hint *h)
 {
 	const uint64_t word = file_word(f);
-	const struct stream *latest = NULL;
+	struct stream *latest = NULL;
 
 	*h = (struct stream_hint){ .at = -1 };
 	if (rq->op != OP_READ || WINDOW_GET(f->streams) == 0)
@@ -250,12 +266,24 @@ void stream_hint(const struct file *f, const struct request *rq, struct stream_h
 		if (stream_word(st) == word && WINDOW_GET(st->fd) == rq->fd &&
 		    (!latest || WINDOW_GET(st->used) > WINDOW_GET(latest->used)))
 			latest = st;
-	if (!latest)
+	if (!latest || !WINDOW_GET(latest->placed))
 		return;
 	h->at = (int64_t)WINDOW_GET(latest->low);
 	/* If the offset is what we think, it is still the same description: its flags too. */
 	if (WINDOW_GET(latest->checked))
 		h->ask |= GUARD_SAME_FLAGS;
+	WINDOW_SET(latest->placed, false);	/* until stream_placed says so again */
+}
+
+void stream_placed(const struct file *f, int fd, uint64_t off)
+{
+	const uint64_t word = file_word(f);
+
+	if (WINDOW_GET(f->streams) == 0)
+		return;
+	EACH_STREAM(st)
+		if (stream_word(st) == word && WINDOW_GET(st->fd) == fd)
+			WINDOW_SET(st->placed, WINDOW_GET(st->low) == off);
 }
 
 void stream_advise(struct file *f, int advice)

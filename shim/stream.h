@@ -23,6 +23,9 @@ struct stream_hint {
 
 void stream_hint(const struct file *f, const struct request *rq, struct stream_hint *h);
 
+/* A request at the descriptor's own offset has left it at off. */
+void stream_placed(const struct file *f, int fd, uint64_t off);
+
 /*
  * The whole planned read out of windows, booked, or nothing of it: false. May
  * begin a stream. The guard has asked for ctime, or no stream is used.

@@ -308,10 +308,11 @@ static inline int sys_io_submit(aio_context_t ctx, long n, struct iocb **iocb)
 	return (int)sys_call(SYS_io_submit, (long)ctx, n, sys_ptr(iocb), 0, 0, 0);
 }
 
-/* Waits for min events; for none that is not there, with min 0. */
-static inline int sys_io_getevents(aio_context_t ctx, long min, long max, struct io_event *ev)
+/* Waits for min events, no longer than timeout unless that is NULL. */
+static inline int sys_io_getevents(aio_context_t ctx, long min, long max, struct io_event *ev,
+				   const struct timespec *timeout)
 {
-	return (int)sys_call(SYS_io_getevents, (long)ctx, min, max, sys_ptr(ev), 0, 0);
+	return (int)sys_call(SYS_io_getevents, (long)ctx, min, max, sys_ptr(ev), sys_ptr(timeout), 0);
 }
 
 #endif

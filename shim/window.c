@@ -6,9 +6,8 @@
 
 #include <string.h>
 
-#define CLAIM_NAPS	2000	/* of 50 us, for one that another thread has claimed */
-#define CALM_MAX	64	/* windows that were there in time, before fewer are kept */
 #define WASTE_PAUSE	32	/* sequential requests to pass, where most was read in vain */
+#define IN_USE		(8 * STREAMS)	/* uses of other streams, before which one is not given up for a new one */
 #define IDLE_MAX	16384	/* uses of other streams, after which one is given back */
 
 struct stream streams[STREAMS];
@@ -51,8 +50,7 @@ bool window_covers(const struct stream *st, uint64_t off)
 	return false;
 }
 
-/* Nobody copies from slot i, nor will. */
-static bool close_slot(struct stream *st, int i)
+bool window_close(struct stream *st, int i)
 {
 	uint32_t idle = 1;
 
@@ -63,10 +61,9 @@ static bool close_slot(struct stream *st, int i)
 
 /* ---- the end ------------------------------------------------------------- */
 
-/* Of a failed read the page cache alone may have what was written (ahead_refused). */
-static void learn(struct stream *st)
+void window_learn(struct stream *st)
 {
-	if (st->a.failed)
+	if (st->a.failed && file_word(st->f) == st->a.word)
 		st->f->learned = 1;
 }
 
@@ -79,7 +76,7 @@ static void book_unused(struct stream *st)
 	st->a.moved = 0;
 }
 
-void window_end(struct stream *st)
+void window_end(struct stream *st, uint64_t patience)
 {
 	uint64_t word = stream_word(st);
 
@@ -92,47 +89,50 @@ void window_end(struct stream *st)
 		}
 	}
 	for (int i = 0; i < st->a.slots; i++)
-		if (!close_slot(st, i))
+		if (!window_close(st, i))
 			return;
-	if (st->a.chunks == 0)
+	/* A device may be stuck: whoever wants the chunks does not wait for it. */
+	if (st->a.chunks == 0 || !ahead_settled(&st->a, patience))
 		return;
 	ahead_stop(&st->a);
-	learn(st);
+	window_learn(st);
 	book_unused(st);
 }
 
-void window_end_if_free(struct stream *st)
+void window_end_if_free(struct stream *st, uint64_t patience)
 {
 	if (stream_claim(st)) {
-		window_end(st);
+		window_end(st, patience);
 		stream_unclaim(st);
 	}
 }
 
-/* The one least lately used; or one that is over but still holds something. */
-static struct stream *oldest(void)
+/* The one least lately used of those that hold something, but for those marked in tried. */
+static struct stream *oldest(uint32_t tried)
 {
 	struct stream *found = NULL;
 
-	EACH_STREAM(st) {
-		if (!stream_word(st) && WINDOW_GET(st->a.chunks) > 0)
-			return st;
-		if (stream_word(st) && (!found || WINDOW_GET(st->used) < WINDOW_GET(found->used)))
+	EACH_STREAM(st)
+		if (WINDOW_GET(st->a.chunks) > 0 && !(tried >> (st - streams) & 1) &&
+		    (!found || WINDOW_GET(st->used) < WINDOW_GET(found->used)))
 			found = st;
-	}
 	return found;
 }
 
-bool window_give_back(void)
+/* Of those that were not used for so many ticks, ends one that can be ended. */
+static bool give_back(uint64_t ticks)
 {
-	struct stream *st = oldest();
+	uint32_t tried = 0;
 	bool any = false;
+	struct stream *st;
 
-	if (st && stream_claim(st)) {
-		int had = st->a.chunks;
-
-		window_end(st);
-		any = st->a.chunks < had;
+	while (!any && (st = oldest(tried))) {
+		tried |= 1u << (st - streams);
+		if ((stream_word(st) && WINDOW_GET(clock_now) - WINDOW_GET(st->used) < ticks) ||
+		    !stream_claim(st))
+			continue;
+		window_end(st, 0);
+		any = st->a.chunks == 0;
 		stream_unclaim(st);
 	}
 	return any;
@@ -148,19 +148,23 @@ void window_end_of(struct file *f)
 {
 	EACH_STREAM(st) {
 		for (int i = 0; holds(st, f) && i < CLAIM_NAPS; i++) {
-			window_end_if_free(st);
-			if (holds(st, f))
+			if (i > 0)
 				sys_nanosleep(50000);
+			window_end_if_free(st, i == 0 ? FILE_PATIENCE_NS : 0);
 		}
 	}
 }
 
-/* Left behind by readers that went elsewhere: their windows are given back. */
-static void end_idle(void)
+bool window_give_back(void)
+{
+	return give_back(0);
+}
+
+void window_end_idle(void)
 {
 	EACH_STREAM(st)
 		if (stream_word(st) && WINDOW_GET(clock_now) - WINDOW_GET(st->used) > IDLE_MAX)
-			window_end_if_free(st);
+			window_end_if_free(st, 0);
 }
 
 void window_finish(void)
@@ -183,121 +187,13 @@ void window_forked(void)
 	}
 }
 
-/* ---- filling ------------------------------------------------------------- */
-
-/* Streams hold at most half of the pool's chunks. */
-static bool within_budget(void)
+bool window_room(void)
 {
 	unsigned held = 0;
 
 	EACH_STREAM(st)
 		held += (unsigned)WINDOW_GET(st->a.chunks);
 	return held < pool_count() / 2;
-}
-
-static int per_chunk(const struct stream *st)
-{
-	return (int)(pool_chunk() / st->a.piece);
-}
-
-/* Another chunk's worth of slots, up to what the settings allow. */
-static void grow(struct stream *st)
-{
-	uint64_t most = state_config.stream / st->a.piece;
-
-	if (most > AHEAD_SLOTS)
-		most = AHEAD_SLOTS;
-	if (st->keep + per_chunk(st) < (int)most)
-		most = (uint64_t)(st->keep + per_chunk(st));
-	if (st->a.slots < (int)most && within_budget())
-		ahead_grow(&st->a, (int)most);
-	st->keep = st->a.slots;
-}
-
-/* A chunk that is not kept any more, once nothing is in it. */
-static void shrink(struct stream *st)
-{
-	for (int i = st->keep; i < st->a.slots; i++)
-		if (ahead_state(&st->a, i) != AHEAD_FREE)
-			return;
-	while (st->a.slots > st->keep)
-		ahead_shrink(&st->a);
-}
-
-/* Fills slots that are free. */
-static void fill(struct stream *st)
-{
-	if (st->a.next >= st->a.end || !file_twin_ok(st->f))
-		return;
-	for (int i = 0; i < st->keep && st->a.next < st->a.end; i++) {
-		if (ahead_state(&st->a, i) != AHEAD_FREE)
-			continue;
-		ahead_issue(&st->a, i);
-		__atomic_store_n(&st->pins[i], 1, __ATOMIC_RELEASE);
-	}
-	learn(st);
-}
-
-/* Frees the windows that were used up, and fills them anew. */
-static void advance(struct stream *st)
-{
-	if (!stream_claim(st))
-		return;
-	for (int i = 0; i < st->a.slots; i++)
-		if (ahead_state(&st->a, i) == AHEAD_DONE &&
-		    ahead_to(&st->a, i) <= WINDOW_GET(st->low) && close_slot(st, i))
-			ahead_free(&st->a, i);
-	if (WINDOW_GET(st->calm) >= CALM_MAX && st->keep > per_chunk(st)) {
-		WINDOW_SET(st->calm, 0);
-		st->keep -= per_chunk(st);
-	}
-	shrink(st);
-	if (stream_word(st)) {
-		WINDOW_SET(st->checked, false);
-		ahead_async(&st->a);
-		fill(st);
-	}
-	stream_unclaim(st);
-}
-
-void window_used(struct stream *st, uint64_t off, uint64_t to)
-{
-	__atomic_fetch_add(&st->served, to - off, __ATOMIC_RELAXED);
-	if (to > WINDOW_GET(st->low))
-		WINDOW_SET(st->low, to);
-	if (to >= WINDOW_GET(st->size)) {
-		window_end_if_free(st);
-		return;
-	}
-	for (int i = 0; i < AHEAD_SLOTS; i++) {
-		if (ahead_state(&st->a, i) != AHEAD_DONE || ahead_to(&st->a, i) > to ||
-		    ahead_to(&st->a, i) <= off)
-			continue;
-		__atomic_fetch_add(&st->calm, 1, __ATOMIC_RELAXED);
-		advance(st);
-		end_idle();
-		return;
-	}
-}
-
-bool window_ready(struct stream *st, int i)
-{
-	for (int n = 0; ahead_state(&st->a, i) != AHEAD_DONE; n++) {
-		if (stream_claim(st)) {
-			if (ahead_state(&st->a, i) == AHEAD_FLYING) {	/* the reader is the faster one */
-				WINDOW_SET(st->calm, 0);
-				grow(st);
-			}
-			ahead_wait(&st->a, i);
-			learn(st);
-			stream_unclaim(st);
-		} else if (n == CLAIM_NAPS) {
-			return false;
-		} else {
-			sys_nanosleep(50000);
-		}
-	}
-	return true;
 }
 
 /* ---- the beginning ------------------------------------------------------- */
@@ -308,7 +204,7 @@ static struct stream *claim_unused(void)
 		if (stream_word(st) || !stream_claim(st))
 			continue;
 		if (!stream_word(st))
-			window_end(st);		/* of the last one, perhaps, something was left */
+			window_end(st, 0);	/* of the last one, perhaps, something was left */
 		if (!stream_word(st) && st->a.chunks == 0)
 			return st;
 		stream_unclaim(st);
@@ -320,33 +216,10 @@ struct stream *window_unused(void)
 {
 	struct stream *st;
 
-	if (!within_budget() && !window_give_back())
+	if (!window_room() && !give_back(IN_USE))
 		return NULL;
 	st = claim_unused();
-	if (!st && window_give_back())
+	if (!st && give_back(IN_USE))
 		st = claim_unused();
 	return st;
-}
-
-bool window_first(struct stream *st)
-{
-	const uint64_t from = st->a.next;
-
-	WINDOW_SET(st->used, window_tick());
-	WINDOW_SET(st->served, 0);
-	WINDOW_SET(st->missed, 0);
-	WINDOW_SET(st->calm, 0);
-	WINDOW_SET(st->checked, false);
-	WINDOW_SET(st->fd, -1);
-	st->keep = 0;
-	grow(st);
-	ahead_async(&st->a);
-	fill(st);
-	if (st->a.next == from) {
-		window_end(st);
-		return false;
-	}
-	__atomic_fetch_add(&st->f->streams, 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&st->word, file_word(st->f), __ATOMIC_RELEASE);
-	return true;
 }

@@ -31,9 +31,13 @@ struct stream {
 	uint32_t calm;		/* windows that were there in time, in a row */
 	int keep;		/* slots in use: adapts to how fast the reader is */
 	int fd;			/* the descriptor that it served last */
+	bool placed;		/* and its offset is low, as far as is known */
+	bool alone;		/* only the first window is filled yet */
 	bool checked;		/* F_GETFL was asked of that one since the last window */
 	struct ahead a;
 };
+
+#define CLAIM_NAPS 2000	/* of 50 us, for one that another thread has claimed */
 
 extern struct stream streams[STREAMS];
 
@@ -83,21 +87,41 @@ bool window_ready(struct stream *st, int i);
 void window_used(struct stream *st, uint64_t off, uint64_t to);
 
 /*
- * A stream that nobody uses, claimed, and room in the pool for it; the one
- * least lately used may end for it. NULL: there is none.
+ * A stream that nobody uses, claimed, and room in the pool for it; one that was
+ * not used lately may end for it. NULL: there is none.
  */
 struct stream *window_unused(void);
+
+/* Between window.c, who has them, and window_fill.c, who fills them: */
+
+/* Nobody copies from slot i, nor will. */
+bool window_close(struct stream *st, int i);
+/* Of a failed read the page cache alone may have what was written (ahead_refused). */
+void window_learn(struct stream *st);
+/* Streams left behind by readers that went elsewhere give their windows back. */
+void window_end_idle(void);
+/* May one more chunk be taken? Streams hold at most half of the pool's. */
+bool window_room(void);
 
 /* Claimed, and ahead_open: the first windows. False: nothing could be had; it is over. */
 bool window_first(struct stream *st);
 
-/* Claimed: no request finds it any more; what it holds is given back, unless somebody still copies. */
-void window_end(struct stream *st);
+/*
+ * Claimed: no request finds it any more; what it holds is given back, unless
+ * somebody still copies or the device still writes there for longer than
+ * patience (ns): then the next time that somebody ends it, or wants a stream or
+ * a chunk.
+ */
+#define WINDOW_PATIENCE 20000000u	/* on the device that the request is for anyway */
+void window_end(struct stream *st, uint64_t patience);
 
 /* The same, if it is not claimed. */
-void window_end_if_free(struct stream *st);
+void window_end_if_free(struct stream *st, uint64_t patience);
 
-/* Of a file whose second descriptor is about to be closed: nothing may be under way on it. */
+/*
+ * Of a file whose second descriptor is about to be closed: nothing may be under
+ * way on it, and is waited for, no longer than FILE_PATIENCE_NS.
+ */
 void window_end_of(struct file *f);
 
 /* The pool is empty: ends the stream least lately used. False: none can be ended. */

@@ -98,12 +98,12 @@ static void seek_away(void)
 
 	begin_stream(fd, STEP);
 	for (int64_t i = 0; i < 8; i++)
-		do_read(fd, PRW, STEP, SIZE - STEP * (i + 2), 0, 0);
+		do_read(fd, PRW, STEP, SIZE - STEP * (2 * i + 3), 0, 0);
 	EXPECT(held() > 0);
 	do_read(fd, RW, STEP, HERE, 0, 0);
 	EXPECT(moved(ROUTE_staged) == 2 * STEP);
 	for (int64_t i = 0; i < 9; i++)
-		do_read(fd, PRW, STEP, SIZE - STEP * (i + 2), 0, 0);
+		do_read(fd, PRW, STEP, SIZE - STEP * (2 * i + 3) - 77, 0, 0);
 	EXPECT(held() == 0 && counted(COUNTER_streams) == 1);
 	EXPECT(counted(COUNTER_unused_bytes) > 0);
 	do_close(fd);

@@ -22,11 +22,12 @@ static void ramp(void)
 	late.eager = true;
 	fd = quiet_file(1, SIZE, O_RDONLY);
 	begin_stream(fd, STEP);
-	EXPECT(only_stream() && only_stream()->a.slot[0].len == 128u << 10);
-	EXPECT(only_stream()->a.slot[1].len == 256u << 10);
-	EXPECT(late.submits == 2 && held() == 1);
+	EXPECT(only_stream() && only_stream()->a.slot[0].len == 4 * STEP);
+	EXPECT(late.submits == 1 && held() == 1);
+	do_read(fd, RW, STEP, HERE, 0, 0);	/* it is read on: now there are two */
+	EXPECT(only_stream()->a.slot[1].len == 8 * STEP && late.submits == 2);
 	read_on(fd, STEP);
-	EXPECT(late.longest == 512u << 10 && late.submits == 2 + 4);
+	EXPECT(late.longest == 512u << 10 && late.submits == 7);
 	EXPECT(late.waits == 0 && held() == 0);
 	do_close(fd);
 }

@@ -1,0 +1,21 @@
+/*
+ * cache: what the page cache holds of a range of a file, as cachestat tells
+ * (Linux 6.5; on overlayfs it always says nothing).
+ * Depends on: sys.
+ */
+#ifndef DIOSHIM_CACHE_H
+#define DIOSHIM_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Is a page of the range there, and how many are dirty or being written? Where
+ * there is no cachestat: no, and cache_untold() is true. Where it fails: yes.
+ */
+bool cache_has(int fd, uint64_t off, size_t len, uint64_t *dirty);
+
+bool cache_untold(void);
+
+#endif
