@@ -53,6 +53,16 @@ check-valgrind:	## memcheck over unit tests and over programs under the shim (8 
 	$(MAKE) B=build-valgrind CFLAGS="-O1 -g" tests-build
 	$(call CHECK_ENV,build-valgrind,8) tests/valgrind
 
+# ---- another kernel ---------------------------------------------------------
+
+$(B)/tests/vm_ticks: tests/vm/ticks.c
+	@mkdir -p $(@D)
+	$(CC) $(PROG_CF) -o $@ $< -pthread
+
+check-vm: tests-build $(B)/tests/vm_ticks	## programs, streams and unit tests on Debian's 6.1 kernel, in qemu; KERNEL=6.12 for another (7 min)
+	tests/install-deps qemu-system-x86 busybox-static
+	$(call CHECK_ENV,$(B),15) tests/vm/vm.t $(if $(KERNEL),:: $(KERNEL))
+
 # ---- static analysis --------------------------------------------------------
 
 TIDY_CF  := -std=gnu11 -D_GNU_SOURCE -DDIOSHIM_VERSION='"$(VERSION)"' -Ishim -fPIC
@@ -101,4 +111,4 @@ coverage:	## lines of shim/ that the tests run, every other one explained (25 mi
 	$(call CHECK_ENV,build-coverage,25) $(call units_in,build-coverage) $(TESTS)
 	tests/coverage build-coverage $(LEAST)
 
-.PHONY: check-asan check-tsan check-valgrind tidy coverage
+.PHONY: check-asan check-tsan check-valgrind check-vm tidy coverage
