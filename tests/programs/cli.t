@@ -236,8 +236,10 @@ for signal in HUP INT QUIT TERM USR1 USR2 ALRM; do
 	wait $!
 	is "$? $(tail -1 out)" "3 $signal" "SIG$signal sent to dioshim reaches the command"
 done
+# It waits without children: between vfork and exec a shell cannot be stopped.
 rm -f go out
-"$DIOSHIM" run -- sh -c 'echo ready; until [ -e go ]; do sleep 0.05; done; exit 4' >out 2>err &
+mkfifo go
+"$DIOSHIM" run -- sh -c 'echo ready; read -r x <go; exit 4' >out 2>err &
 pid=$!
 until_true grep -qs ready out
 child=$(pgrep -P $pid)
@@ -251,7 +253,7 @@ for way in "$pid" "-$pid" "-$pid"; do
 	ok $? "SIGCONT: it goes on"
 	sleep 0.05
 done
-kill -STOP "$child"; until_true in_state "$child" T; sleep 0.1; kill -CONT "$child"; touch go
+kill -STOP "$child"; until_true in_state "$child" T; sleep 0.1; kill -CONT "$child"; echo >go
 wait $pid
 is $? 4 "SIGSTOP to the command alone does not stop dioshim for good"
 set +m
