@@ -13,8 +13,8 @@ static struct {
 	uint32_t busy;
 } contexts[CONTEXTS];
 static uint32_t refused;	/* io_setup said no: not asked again */
-static uint64_t volume;		/* bytes read so far */
-uint64_t ahead_async_after = 128u << 20;
+static uint64_t waited;		/* ns, for reads one at a time */
+uint64_t ahead_async_after = 40000000;
 
 void ahead_forget(void)
 {
@@ -22,13 +22,13 @@ void ahead_forget(void)
 		contexts[i].id = 0;
 		contexts[i].busy = 0;
 	}
-	volume = 0;
+	waited = 0;
 }
 
 static int context_get(void)
 {
 	if (__atomic_load_n(&refused, __ATOMIC_RELAXED) ||
-	    __atomic_load_n(&volume, __ATOMIC_RELAXED) < ahead_async_after)
+	    __atomic_load_n(&waited, __ATOMIC_RELAXED) < ahead_async_after)
 		return -1;
 	for (int i = 0; i < CONTEXTS; i++) {
 		uint32_t no = 0;
@@ -151,7 +151,6 @@ void ahead_issue(struct ahead *a, int i)
 	__atomic_store_n(&s->len, left < a->step ? (size_t)left : a->step, __ATOMIC_RELAXED);
 	a->next += s->len;
 	a->step = at_most(a->step * 2, a->piece);
-	__atomic_fetch_add(&volume, s->len, __ATOMIC_RELAXED);
 	if (!fdtab_still(a->fd, a->word)) {	/* somebody else's number by now */
 		done(a, i, -EBADF);
 		return;
@@ -174,12 +173,15 @@ void ahead_issue(struct ahead *a, int i)
 
 static ssize_t read_now(const struct ahead *a, const struct ahead_slot *s, size_t len)
 {
+	uint64_t start;
 	ssize_t n;
 
 	if (!fdtab_still(a->fd, a->word))
 		return -EBADF;
 	book_count(COUNTER_direct_requests, 1);
+	start = sys_now_ns(CLOCK_MONOTONIC);
 	n = sys_pread(a->fd, s->buf, len, (int64_t)s->off);
+	__atomic_fetch_add(&waited, sys_now_ns(CLOCK_MONOTONIC) - start, __ATOMIC_RELAXED);
 	if (n > 0)
 		book_own_read((size_t)n);
 	return n;

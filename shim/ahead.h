@@ -3,7 +3,7 @@
  *
  * Reads are kernel AIO on the direct descriptor, so that copying one piece, or
  * writing it elsewhere, overlaps with reading the next. Where AIO is refused
- * (seccomp, aio-max-nr), and in a process that has not read much yet, each
+ * (seccomp, aio-max-nr), and in a process that has not waited much yet, each
  * piece is read when it is asked for. Never for writes: an asynchronous direct
  * write beside a buffered one loses data.
  * One request's own, handed out in order (ahead_start, _next, _stop), or a
@@ -66,8 +66,9 @@ static inline bool ahead_refused(ssize_t got)
 }
 
 /*
- * A context that was ever used makes the end of the process wait for a grace
- * period of the kernel's, tens of ms: not before so many bytes were read.
+ * A context that was ever made makes the end of the process wait for a grace
+ * period of the kernel's, some 37 ms. So none is made before as much time was
+ * spent waiting for reads one at a time (ns).
  */
 extern uint64_t ahead_async_after;
 

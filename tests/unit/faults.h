@@ -35,7 +35,7 @@ static void arm(const struct scenario *s, const struct fault *fault)
 	fake.persona = s->persona;
 	fake.beside = beside;
 	fake.armed = true;
-	ahead_async_after = 0;	/* a scenario reads little: as if it had read much */
+	ahead_async_after = 0;	/* a scenario reads little: as if it had waited long */
 }
 
 static void in_child(const struct scenario *s, const struct fault *fault)

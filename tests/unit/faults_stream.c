@@ -44,7 +44,7 @@ static void asynchronous(void)
 
 static void synchronous(void)
 {
-	ahead_async_after = 64u << 20;
+	ahead_async_after = UINT64_MAX;
 	sequence(quiet_file(1, SIZE, O_RDONLY));
 	need_staged(SIZE - 9000);
 }
