@@ -93,10 +93,9 @@ bool quick_read(int fd, void *buf, size_t n, int64_t at)
 	/* Did a handler come in between, and use the stream, or switch us off? */
 	if (st->changes != changes || !state_ready() || (at < 0 && !move_offset(st, fd, off, n)))
 		return false;
-	if (off + n > st->low) {
-		st->low = off + n;
-		st->placed = at < 0;
-	}
+	st->placed = at < 0 || (st->placed && st->low == off + n);
+	st->low = off + n;
+	st->eaten[i] += (uint32_t)n;
 	st->served += n;
 	st->used = window_tick();
 	st->missed = 0;

@@ -8,6 +8,7 @@
 #define ZERO_COPY_MIN	(512u << 10)	/* bytes: what is aligned is faster without a copy from here on */
 #define MISSES_MAX	8	/* requests in a row that did not want what a stream has */
 #define REFUSAL_PAUSE	16	/* sequential requests before the file's age is asked for again */
+#define TICK_MAX	10000000	/* ns: of a kernel with HZ=100 */
 #define STEP_MIN	(32u << 10)	/* bytes of the first window, at least */
 #define WINDOW_BLOCK	4096u	/* bytes; windows begin at multiples */
 
@@ -21,7 +22,8 @@
 static bool quiet(const struct sys_time *ctime)
 {
 	struct timespec now = { 0, 0 };
-	const int64_t age = (int64_t)state_config.stream_age_ns;
+	/* From the end of the tick that ctime may be of. */
+	const int64_t age = (int64_t)state_config.stream_age_ns + TICK_MAX;
 	int64_t sec;
 
 	sys_gettime(CLOCK_REALTIME_COARSE, &now);
@@ -184,6 +186,8 @@ static enum verdict serve(struct stream *st, const struct run *r, const struct g
 		else if (memory_walk_takes(*w, *n) && memory_put(w, s->buf + skip, *n) == *n)
 			v = GOOD;
 	}
+	if (v == GOOD)
+		__atomic_fetch_add(&st->eaten[i], (uint32_t)*n, __ATOMIC_RELAXED);
 	window_unpin(st, i);
 	return v;
 }

@@ -24,7 +24,8 @@ struct stream {
 	uint32_t pins[AHEAD_SLOTS];	/* of the slot: 0 closed, else 1 + those who copy from it */
 	struct sys_time ctime;	/* of the file, before anything was filled */
 	uint64_t size;		/* the same */
-	uint64_t low;		/* everything below was asked for */
+	uint64_t low;		/* where the last request ended */
+	uint32_t eaten[AHEAD_SLOTS];	/* bytes of the slot that were asked for */
 	uint64_t used;		/* window_clock at the last use */
 	uint64_t served;	/* bytes that were asked for */
 	uint32_t missed;	/* requests on the file since the last use */

@@ -6,6 +6,7 @@
 #include "state.h"
 
 #define CALM_MAX	64	/* windows that were there in time, before fewer are kept */
+#define LAG		(1u << 20)	/* bytes that a reader may come back */
 #define WRITE_PAUSE	16	/* sequential requests to pass, where write-back has to come first */
 #define WRITE_AHEAD	(32 << 20)	/* bytes that are then written back */
 
@@ -67,10 +68,25 @@ static void fill(struct stream *st, int most)
 		if (dirty_ahead(st))
 			break;
 		most--;
+		WINDOW_SET(st->eaten[i], 0);
 		ahead_issue(&st->a, i);
 		__atomic_store_n(&st->pins[i], 1, __ATOMIC_RELEASE);
 	}
 	window_learn(st);
+}
+
+/*
+ * Is slot i used up? All of it was asked for; or the reader has left it well
+ * behind, or has left all of them behind: some look ahead and come back
+ * (sqlite3, for the inner pages of its trees).
+ */
+static bool used_up(const struct stream *st, int i)
+{
+	const uint64_t low = WINDOW_GET(st->low), to = ahead_to(&st->a, i);
+
+	return ahead_state(&st->a, i) == AHEAD_DONE &&
+	       (WINDOW_GET(st->eaten[i]) >= st->a.slot[i].len || to + LAG <= low ||
+		(to <= low && low >= st->a.next));
 }
 
 /* Frees the windows that were used up, and fills them anew. */
@@ -79,8 +95,7 @@ static void advance(struct stream *st)
 	if (!stream_claim(st))
 		return;
 	for (int i = 0; i < st->a.slots; i++)
-		if (ahead_state(&st->a, i) == AHEAD_DONE &&
-		    ahead_to(&st->a, i) <= WINDOW_GET(st->low) && window_close(st, i))
+		if (used_up(st, i) && window_close(st, i))
 			ahead_free(&st->a, i);
 	if (WINDOW_GET(st->calm) >= CALM_MAX && st->a.chunks > 1) {
 		WINDOW_SET(st->calm, 0);
@@ -110,8 +125,7 @@ void window_used(struct stream *st, uint64_t off, uint64_t to)
 {
 	const uint64_t served = __atomic_fetch_add(&st->served, to - off, __ATOMIC_RELAXED);
 
-	if (to > WINDOW_GET(st->low))
-		WINDOW_SET(st->low, to);
+	WINDOW_SET(st->low, to);
 	if (to >= WINDOW_GET(st->size)) {
 		window_end_if_free(st, WINDOW_PATIENCE);
 		return;
