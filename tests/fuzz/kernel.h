@@ -241,7 +241,7 @@ static long kernel_call(long nr, long a, long b, long c, long d, long e, long f)
 		return get_events((struct io_event *)d);
 	case SYS_madvise:
 		return advise(a, b, c, nr);
-	case SYS_mmap: case SYS_munmap: case SYS_getpid:
+	case SYS_mmap: case SYS_munmap: case SYS_getpid: case SYS_clock_gettime:
 	case SYS_process_vm_readv: case SYS_process_vm_writev:
 		return sys_kernel(nr, a, b, c, d, e, f);
 	default:
