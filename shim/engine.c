@@ -146,15 +146,9 @@ static ssize_t finish(struct run *r, size_t done, size_t len, enum reason why)
 	return (ssize_t)done + n;
 }
 
-/* How much of the request there is to move: a reservation past the end of file would be a gap. */
-static size_t planned(const struct plan *p)
-{
-	return p->seg[p->n - 1].pos + p->seg[p->n - 1].len;
-}
-
 static ssize_t run_read(struct run *r, const struct guard *g, const struct plan *p)
 {
-	const size_t want = planned(p);
+	const size_t want = plan_len(p);
 	enum reason why = REASON_direct_failed;
 	size_t done;
 
@@ -307,7 +301,7 @@ static ssize_t run_at_own_offset(struct file *f, const struct request *rq, struc
 	if (why != REASON_NONE)
 		return run_plain(f, rq, g->flags, why);
 	at.positional = true;
-	at.len = planned(&p);
+	at.len = plan_len(&p);	/* past the end of the file a reservation would be a gap */
 	len = (int64_t)at.len;
 	end = sys_lseek(rq->fd, len, SEEK_CUR);
 	if (end < 0)

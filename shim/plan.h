@@ -56,6 +56,12 @@ struct plan_in {
 					 * program opened O_DIRECT itself) */
 };
 
+/* How much of the request there is to move; n > 0. */
+static inline size_t plan_len(const struct plan *p)
+{
+	return p->seg[p->n - 1].pos + p->seg[p->n - 1].len;
+}
+
 void plan_build(struct plan *p, const struct plan_in *in);
 
 #endif

@@ -35,8 +35,7 @@ static bool unchanged(const struct stream *st, int fd, bool ask_flags)
 	struct sys_identity id;
 
 	return sys_identify(fd, true, &id) == 0 && id.ino == f->ino && id.dev == f->dev &&
-	       id.size == st->size && id.ctime.sec == st->ctime.sec &&
-	       id.ctime.nsec == st->ctime.nsec &&
+	       stream_valid(st, &id.ctime, id.size) &&
 	       (!ask_flags || ((uint32_t)sys_fcntl(fd, F_GETFL, 0) & FILE_FLAGS) == f->flags);
 }
 

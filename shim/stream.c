@@ -157,13 +157,6 @@ static struct stream *find_or_begin(struct run *r, uint64_t off, size_t want, ui
 
 enum verdict { GOOD, MISSING, FAILED, CHANGED };
 
-/* Is the file what it was when the windows were filled? */
-static bool unchanged(const struct stream *st, const struct guard *g)
-{
-	return g->ctime.sec == st->ctime.sec && g->ctime.nsec == st->ctime.nsec &&
-	       g->size == st->size;
-}
-
 /* The next bytes of the walk, out of the window that covers off; how many in *n. */
 static enum verdict serve(struct stream *st, const struct run *r, const struct guard *g,
 			  uint64_t off, size_t want, struct memory_walk *w, size_t *n)
@@ -178,7 +171,7 @@ static enum verdict serve(struct stream *st, const struct run *r, const struct g
 	s = &st->a.slot[i];
 	skip = (size_t)(off - s->off);
 	*n = s->len - skip < want ? s->len - skip : want;
-	if (!unchanged(st, g)) {
+	if (!stream_valid(st, &g->ctime, g->size)) {
 		v = CHANGED;
 	} else if (window_ready(st, i)) {
 		if (s->got < (ssize_t)(skip + *n))	/* an error, or cut short meanwhile */
@@ -227,7 +220,7 @@ static bool serve_all(struct stream *st, const struct run *r, const struct guard
 
 bool stream_read(struct run *r, const struct guard *g, const struct plan *p)
 {
-	const size_t want = p->seg[p->n - 1].pos + p->seg[p->n - 1].len;
+	const size_t want = plan_len(p);
 	struct guard now = *g;
 	struct sys_identity id;
 	struct stream *st;

@@ -56,6 +56,12 @@ static inline uint64_t stream_word(const struct stream *st)
 	return __atomic_load_n(&st->word, __ATOMIC_ACQUIRE);
 }
 
+/* Is the file, whose ctime and size these are now, what it was when the windows were filled? */
+static inline bool stream_valid(const struct stream *st, const struct sys_time *ctime, uint64_t size)
+{
+	return ctime->sec == st->ctime.sec && ctime->nsec == st->ctime.nsec && size == st->size;
+}
+
 static inline bool stream_claim(struct stream *st)
 {
 	uint32_t no = 0;
