@@ -175,8 +175,10 @@ static void on_timer_fork(int sig)
 	} else if (pid > 0) {
 		int st;
 
-		if (waitpid(pid, &st, 0) != pid || st)
+		if (waitpid(pid, &st, 0) != pid || st) {
 			handler_bad++;
+			fprintf(stderr, "child's status %#x\n", st);
+		}
 	}
 }
 
