@@ -94,10 +94,15 @@ bool entry_make_room(int *round);
  */
 int entry_settle(int fd, uint32_t quiet);
 
-/* Makes the call that gives the program a number, and again while ours stand in its way. */
+/*
+ * Makes the call that gives the program a number, and again while ours stand in
+ * its way. First of all a fork child starts over: what it closes then must not
+ * be that number.
+ */
 #define ENTRY_WITH_ROOM(result, call)                                                \
 	do {                                                                         \
-		const uint32_t quiet_ = own_quiet();                                 \
+		const bool ready_ = state_ready();                                   \
+		const uint32_t quiet_ = ready_ ? own_quiet() : 0;                    \
 		const int errno_ = errno;                                            \
 										     \
 		for (int round_ = 0; ((result) = (call)) < 0 && entry_make_room(&round_);) \

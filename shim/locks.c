@@ -114,12 +114,10 @@ void locks_close_or_park(int fd, uint64_t ino)
 
 void locks_park(int fd)
 {
-	const int flags = sys_fcntl(fd, F_GETFL, 0);
 	struct stat st;
 
 	/* The variable is anybody's to set: only what one of ours looks like. */
-	if (fd < OWN_FLOOR_MIN || flags < 0 || !(flags & O_NONBLOCK) || sys_fstat(fd, &st) != 0 ||
-	    (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
+	if (fd < OWN_FLOOR_MIN || !own_looks_it(fd) || sys_fstat(fd, &st) != 0)
 		return;
 	sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
 	park(fd, st.st_ino);

@@ -141,11 +141,30 @@ bool own_inherit(const char *text, void (*each)(int fd))
 	}
 }
 
+bool own_looks_it(int fd)
+{
+	const int flags = sys_fcntl(fd, F_GETFL, 0);
+	struct stat st;
+
+	return flags >= 0 && (flags & O_NONBLOCK) && sys_fstat(fd, &st) == 0 &&
+	       (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+}
+
+/*
+ * A raw fork copies the descriptors first and the memory a moment later: what
+ * a thread had just begun to open is in the table, but not open here, and the
+ * number may be the program's by now.
+ */
 void own_forked(void)
 {
-	for (int fd = 0; (fd = fdtab_next(fd, ~0ull, fdtab_own(0))) >= 0; fd++)
-		if (fd != own_proc && fd != own_dir && fd != own_stderr)
+	for (int fd = 0; (fd = fdtab_next(fd, ~0ull, fdtab_own(0))) >= 0; fd++) {
+		if (fd == own_proc || fd == own_dir || fd == own_stderr)
+			continue;
+		if (own_looks_it(fd) && (sys_fcntl(fd, F_GETFD, 0) & FD_CLOEXEC))
 			own_close(fd);
+		else
+			fdtab_set(fd, 0);
+	}
 }
 
 int own_open_proc(const char *name, int flags)

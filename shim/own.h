@@ -88,6 +88,9 @@ bool own_inherit(const char *text, void (*each)(int fd));
 
 void own_start(void);
 
+/* Is it what a second descriptor is? Where only its number speaks for its being ours. */
+bool own_looks_it(int fd);
+
 /* In a fork child: low descriptors that another thread was about to raise. */
 void own_forked(void);
 

@@ -29,9 +29,8 @@ static int window_of(const struct stream *st, uint64_t off, size_t n)
 }
 
 /* Is the file what it was when the windows were filled? Of a pread nothing else tells that it may be read. */
-static bool unchanged(const struct stream *st, int fd, bool ask_flags)
+static bool unchanged(const struct stream *st, const struct file *f, int fd, bool ask_flags)
 {
-	const struct file *f = st->f;
 	struct sys_identity id;
 
 	return sys_identify(fd, true, &id) == 0 && id.ino == f->ino && id.dev == f->dev &&
@@ -39,19 +38,37 @@ static bool unchanged(const struct stream *st, int fd, bool ask_flags)
 	       (!ask_flags || ((uint32_t)sys_fcntl(fd, F_GETFL, 0) & FILE_FLAGS) == f->flags);
 }
 
-static bool copy_out(const struct stream *st, int i, uint64_t off, void *buf, size_t n)
+static bool copy_out(const char *from, void *buf, size_t n)
 {
 	const struct iovec iov = { buf, n };
 	struct memory_walk w;
-	size_t put;
 
 	memory_walk_to(&w, &iov, 1, 0);
-	if (!memory_walk_takes(w, n))
-		return false;
+	return memory_walk_takes(w, n) && memory_put(&w, from, n) == n;
+}
+
+/*
+ * The window that holds the range, or -1. If a handler forks meanwhile, its
+ * child finds no windows any more, or comes back with an address that pool_stand_in
+ * has put memory behind.
+ */
+static int copy_from_window(const struct stream *st, const struct file *f, int fd, uint64_t off,
+			    void *buf, size_t n, bool positional)
+{
+	const uint32_t changes = st->changes;
+	const char *from;
+	int i;
+
 	quick_copying = true;
-	put = memory_put(&w, st->a.slot[i].buf + (off - ahead_from(&st->a, i)), n);
+	i = window_of(st, off, n);
+	if (i >= 0) {
+		from = st->a.slot[i].buf + (off - ahead_from(&st->a, i));
+		if (st->changes != changes || !unchanged(st, f, fd, positional) ||
+		    !copy_out(from, buf, n))
+			i = -1;
+	}
 	quick_copying = false;
-	return put == n;
+	return i;
 }
 
 /* Moves the offset from where it should be. False: it was elsewhere, and is left there. */
@@ -86,8 +103,8 @@ bool quick_read(int fd, void *buf, size_t n, int64_t at)
 		return false;
 	changes = st->changes;
 	off = at < 0 ? st->low : (uint64_t)at;
-	i = window_of(st, off, n);
-	if (i < 0 || !unchanged(st, fd, at >= 0) || !copy_out(st, i, off, buf, n))
+	i = copy_from_window(st, f, fd, off, buf, n, at >= 0);
+	if (i < 0)
 		return false;
 	/* Did a handler come in between, and use the stream, or switch us off? */
 	if (st->changes != changes || !state_ready() || (at < 0 && !move_offset(st, fd, off, n)))
