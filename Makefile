@@ -88,7 +88,7 @@ tests-build: all $(PROGS) $(MULTI) $(UNITS)	## build the test programs
 check: all	## install or name what the tests need, and run them (TAP, by prove)
 	tests/install-deps
 	$(MAKE) tests-build
-	DIOSHIM_BUILD=$(abspath $(B)) prove --merge --timer -j$(JOBS) $(if $(V),-v) $(UNITS) $(TESTS)
+	DIOSHIM_BUILD=$(abspath $(B)) tests/prove-all $(B)/check.log -j$(JOBS) $(if $(V),-v) $(UNITS) $(TESTS)
 
 soak: tests-build	## the random machines, each DURATION (600 s) long
 	for s in $(SOAKS); do DIOSHIM_BUILD=$(abspath $(B)) $$s $(DURATION) || exit 1; done

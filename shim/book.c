@@ -14,7 +14,7 @@ uint32_t book_epoch;
 
 #define NAME_ROOM (sizeof("dioshim..") + 2ul * TEXT_NUMBER)
 
-static struct ledger spare;	/* where no mapping can be had: booked, but seen by no one */
+struct ledger book_spare;	/* also where no mapping can be had */
 static uint64_t looked;		/* bytes that book_worth read before there was a ledger */
 static char saved_as[NAME_ROOM];	/* in own_dir: a ledger that lies in memory of its own; empty: mapped */
 static uint64_t zeroed;		/* bytes that make_blocks wrote */
@@ -119,7 +119,7 @@ static struct ledger *map_ledger(char *name, bool *aside)
 	if (at < 0 && at > -4096)
 		at = sys_mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return at < 0 && at > -4096 ? &spare : (struct ledger *)at;
+	return at < 0 && at > -4096 ? &book_spare : (struct ledger *)at;
 }
 
 /* One read of a file of /proc. */
@@ -202,7 +202,7 @@ struct ledger *book_make(void)
 		/* Another thread's came first: ours was never there. */
 		if (name[0] && own_mine(&own_dir) >= 0)
 			sys_call(SYS_unlinkat, own_dir, sys_ptr(name), 0, 0, 0, 0);
-		if (l != &spare)
+		if (l != &book_spare)
 			sys_munmap(l, sizeof(*l));
 		return none;
 	}
@@ -241,12 +241,16 @@ void book_start(void)
 
 void book_lost(void)
 {
-	book_ledger = &spare;
+	book_ledger = &book_spare;
 	book_epoch++;
 }
 
 void book_forked(void)
 {
+	/* For whoever has the address still (book_of); and the parent's books are the parent's. */
+	if (book_ledger && book_ledger != &book_spare)
+		sys_mmap(book_ledger, sizeof(struct ledger), PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	book_ledger = NULL;
 	forked = true;
 	looked = 0;
@@ -332,11 +336,6 @@ unsigned book_row_number(const struct ledger_file *row)
 	return row ? (unsigned)(row - book_now()->files) + 1 : 0;
 }
 
-struct ledger_file *book_row_at(unsigned number)
-{
-	return number ? &book_now()->files[number - 1] : NULL;
-}
-
 static void book_route(struct ledger_file *row, enum route route, enum reason why, size_t n)
 {
 	if (!row)
@@ -347,10 +346,8 @@ static void book_route(struct ledger_file *row, enum route route, enum reason wh
 		book_add(&row->reason_bytes[why], n);
 }
 
-static void book_total(enum route route, enum reason why, size_t n)
+static void book_total(struct ledger *l, enum route route, enum reason why, size_t n)
 {
-	struct ledger *l = book_now();
-
 	book_add(&l->routes[route].calls, 1);
 	book_add(&l->routes[route].bytes, n);
 	if (why != REASON_NONE) {
@@ -361,10 +358,16 @@ static void book_total(enum route route, enum reason why, size_t n)
 
 void book_moved(struct ledger_file *row, enum op op, enum route route, enum reason why, size_t n)
 {
-	book_total(route, why, n);
+	book_moved_in(book_now(), row, op, route, why, n);
+}
+
+void book_moved_in(struct ledger *l, struct ledger_file *row, enum op op, enum route route,
+		   enum reason why, size_t n)
+{
+	book_total(l, route, why, n);
 	if (n == 0)
 		return;
-	book_count(op == OP_READ ? COUNTER_read_bytes : COUNTER_written_bytes, n);
+	book_add(&l->counters[op == OP_READ ? COUNTER_read_bytes : COUNTER_written_bytes], n);
 	book_route(row, route, why, n);
 	if (row)
 		book_add(op == OP_READ ? &row->read_bytes : &row->written_bytes, n);
@@ -373,11 +376,17 @@ void book_moved(struct ledger_file *row, enum op op, enum route route, enum reas
 void book_copied(struct ledger_file *in, struct ledger_file *out, enum route route,
 		 enum reason why, size_t n)
 {
-	book_total(route, why, n);
+	book_copied_in(book_now(), in, out, route, why, n);
+}
+
+void book_copied_in(struct ledger *l, struct ledger_file *in, struct ledger_file *out,
+		    enum route route, enum reason why, size_t n)
+{
+	book_total(l, route, why, n);
 	if (n == 0)
 		return;
 	if (route != ROUTE_in_kernel)
-		book_count(COUNTER_copied_bytes, n);
+		book_add(&l->counters[COUNTER_copied_bytes], n);
 	book_route(in, route, why, n);
 	book_route(out, route, why, n);
 	if (in)

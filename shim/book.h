@@ -25,6 +25,24 @@ static inline struct ledger *book_now(void)
 	return __builtin_expect(l != NULL, 1) ? l : book_make();
 }
 
+/* Beside the ledger: booked in no one's name. */
+extern struct ledger book_spare;
+
+/*
+ * The ledger for a call that began in that state_generation. A handler may have
+ * forked meanwhile, and its child come back into the middle of the call: that was
+ * its parent's. A child that comes back later than here finds the old ledger's
+ * address, where book_forked has put memory that nobody reads.
+ */
+static inline struct ledger *book_of(uint32_t generation)
+{
+	struct ledger *l = book_now();
+
+	if (__builtin_expect(state_now() == STATE_COLD, 0))
+		state_start();	/* a raw fork */
+	return __builtin_expect(state_generation == generation, 1) ? l : &book_spare;
+}
+
 /* Of one thread alone the addition needs no lock. */
 static inline void book_add(uint64_t *to, uint64_t n)
 {
@@ -43,10 +61,14 @@ static inline void book_count(enum counter c, uint64_t n)
 	book_add(&book_now()->counters[c], n);
 }
 
+/*
+ * What follows books into a ledger that is given: for calls that hold no signals.
+ * Without _in: into this process's.
+ */
+
 /* A data call asked for this much and returned that (-errno or -1: nothing). */
-static inline void book_call(size_t asked, ssize_t ret)
+static inline void book_call_in(struct ledger *l, size_t asked, ssize_t ret)
 {
-	struct ledger *l = book_now();
 	size_t done = ret > 0 ? (size_t)ret : 0;
 
 	book_add(&l->counters[COUNTER_calls], 1);
@@ -57,10 +79,20 @@ static inline void book_call(size_t asked, ssize_t ret)
 		book_add(&l->counters[COUNTER_failed_calls], 1);
 }
 
+static inline void book_call(size_t asked, ssize_t ret)
+{
+	book_call_in(book_now(), asked, ret);
+}
+
 /* The kernel adds these to rchar or wchar of /proc/self/io. */
+static inline void book_kernel_in(struct ledger *l, enum op op, size_t n)
+{
+	book_add(&l->counters[op == OP_READ ? COUNTER_seen_rchar : COUNTER_seen_wchar], n);
+}
+
 static inline void book_kernel(enum op op, size_t n)
 {
-	book_count(op == OP_READ ? COUNTER_seen_rchar : COUNTER_seen_wchar, n);
+	book_kernel_in(book_now(), op, n);
 }
 
 /* The shim read something for itself. */
@@ -70,29 +102,35 @@ static inline void book_own_read(size_t n)
 }
 
 /* n bytes travelled this way; row may be NULL; why is REASON_NONE on routes without one. */
+void book_moved_in(struct ledger *l, struct ledger_file *row, enum op op, enum route route,
+		   enum reason why, size_t n);
 void book_moved(struct ledger_file *row, enum op op, enum route route, enum reason why, size_t n);
 
 /* n bytes were copied file to file: booked once, shown in both rows. */
 void book_copied(struct ledger_file *in, struct ledger_file *out, enum route route,
 		 enum reason why, size_t n);
+void book_copied_in(struct ledger *l, struct ledger_file *in, struct ledger_file *out,
+		    enum route route, enum reason why, size_t n);
 
 /* Pipes, sockets, terminals: the whole call in one go, cheaply. */
-static inline void book_not_file(enum op op, size_t asked, ssize_t ret)
+static inline void book_not_file(struct ledger *l, enum op op, size_t asked, ssize_t ret)
 {
-	struct ledger *l = book_now();
-
-	book_call(asked, ret);
+	book_call_in(l, asked, ret);
 	book_add(&l->routes[ROUTE_not_file].calls, 1);
 	if (ret > 0) {
 		book_add(&l->routes[ROUTE_not_file].bytes, (size_t)ret);
-		book_kernel(op, (size_t)ret);
+		book_kernel_in(l, op, (size_t)ret);
 	}
 }
 
 /* The row of an open file; its number for the table's words. */
 struct ledger_file *book_row(const struct stat *st, const char *path);
 unsigned book_row_number(const struct ledger_file *row);
-struct ledger_file *book_row_at(unsigned number);
+
+static inline struct ledger_file *book_row_at(struct ledger *l, unsigned number)
+{
+	return number ? &l->files[number - 1] : NULL;
+}
 
 /*
  * The kernel's witness, read beside our sums; state is what the process is

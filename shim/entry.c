@@ -152,26 +152,28 @@ ssize_t way_book(const struct way *w, enum op op, size_t asked, ssize_t ret)
 {
 	enum reason why = fdtab_reason(w->word);
 	struct ledger_file *row = NULL;
+	struct ledger *l;
 
 	if (__builtin_expect(state_vforked, 0))
 		return ret;
+	l = book_of(w->generation);
 	if (asked > SYS_MAX_RW)
 		asked = SYS_MAX_RW;
 	if (fdtab_tag(w->word) == FD_PLAIN && why == REASON_NONE) {
-		book_not_file(op, asked, ret);
+		book_not_file(l, op, asked, ret);
 		return ret;
 	}
-	book_call(asked, ret);
+	book_call_in(l, asked, ret);
 	if (ret < 0)
 		return ret;
 	if (fdtab_tag(w->word) == FD_PLAIN) {
-		row = book_row_at(fdtab_row(w->word));
+		row = book_row_at(l, fdtab_row(w->word));
 	} else {	/* less than a block (way_in_write), or left to the kernel by way_run */
 		why = w->why;
-		if (fdtab_tag(w->word) == FD_FILE)
+		if (fdtab_tag(w->word) == FD_FILE && l != &book_spare)
 			row = adopt_row(file_peek(w->word));
 	}
-	book_moved(row, op, ROUTE_cached, why, (size_t)ret);
-	book_kernel(op, (size_t)ret);
+	book_moved_in(l, row, op, ROUTE_cached, why, (size_t)ret);
+	book_kernel_in(l, op, (size_t)ret);
 	return ret;
 }

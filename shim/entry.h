@@ -23,6 +23,7 @@ struct way {
 	struct file *f;		/* to be routed: referenced; else NULL */
 	uint64_t held;		/* signals, while f is */
 	enum reason why;	/* what is not plain was left to the kernel all the same */
+	uint32_t generation;	/* of the process that began the call */
 };
 
 /* The slow half of way_in: unknown descriptors, routed ones, re-entry. */
@@ -38,6 +39,7 @@ static inline bool way_in(struct way *w, int fd)
 
 	w->word = fdtab_get(fd);
 	w->why = REASON_changing;
+	w->generation = state_generation;
 	if (__builtin_expect(ready && fdtab_tag(w->word) == FD_PLAIN, 1))
 		return false;
 	return way_find(w, fd);
@@ -54,6 +56,7 @@ static inline bool way_in_write(struct way *w, int fd, size_t n)
 
 	w->word = fdtab_get(fd);
 	w->why = REASON_edge;
+	w->generation = state_generation;
 	if (n < PLAN_BLOCK && ready && fdtab_tag(w->word) == FD_FILE && !(w->word & FD_RESCUE))
 		return false;
 	return way_in(w, fd);

@@ -79,6 +79,10 @@ static size_t guarded_step(struct copy *c, const struct end *in, const struct en
 		c->in = wi.f;
 		c->out = wo.f;
 		n = step(c, in, out, asked, why);
+		if (n > 0 && asked)
+			book_call(n, (ssize_t)n);
+		else
+			book_count(COUNTER_asked_bytes, n);	/* the same call */
 	}
 	if (wo.f)
 		file_leave(out->fd, wo.f);
@@ -113,23 +117,23 @@ static size_t copy(const struct end *in, const struct end *out, size_t len, bool
 		if (n == 0 || n < c.len)
 			break;
 	}
-	if (done > 0)
-		book_call(done, (ssize_t)done);
 	return done;
 }
 
 /* A copy the kernel made. */
-static ssize_t in_kernel(ssize_t ret, enum reason why)
+static ssize_t in_kernel(ssize_t ret, enum reason why, uint32_t generation)
 {
 	size_t n = ret > 0 ? (size_t)ret : 0;
+	struct ledger *l;
 
 	if (state_vforked)
 		return ret;
-	book_call(n, ret);
+	l = book_of(generation);
+	book_call_in(l, n, ret);
 	if (ret >= 0) {
-		book_copied(NULL, NULL, ROUTE_in_kernel, why, n);
-		book_kernel(OP_READ, n);
-		book_kernel(OP_WRITE, n);
+		book_copied_in(l, NULL, NULL, ROUTE_in_kernel, why, n);
+		book_kernel_in(l, OP_READ, n);
+		book_kernel_in(l, OP_WRITE, n);
 	}
 	return ret;
 }
@@ -144,6 +148,7 @@ EXPORT ssize_t copy_file_range(int fd_in, off_t *at_in, int fd_out, off_t *at_ou
 {
 	const struct end in = { fd_in, at_in }, out = { fd_out, at_out };
 	enum reason why = REASON_copy_other;
+	uint32_t generation;
 	size_t n = 0;
 
 	pthread_testcancel();
@@ -153,13 +158,16 @@ EXPORT ssize_t copy_file_range(int fd_in, off_t *at_in, int fd_out, off_t *at_ou
 		n = copy(&in, &out, len, false, &why);
 	if (n > 0)
 		return (ssize_t)n;
-	return in_kernel(real.copy_file_range(fd_in, at_in, fd_out, at_out, len, flags), why);
+	generation = state_generation;
+	return in_kernel(real.copy_file_range(fd_in, at_in, fd_out, at_out, len, flags), why,
+			 generation);
 }
 
 EXPORT ssize_t sendfile(int fd_out, int fd_in, off_t *at_in, size_t len)
 {
 	const struct end in = { fd_in, at_in }, out = { fd_out, NULL };
 	enum reason why = REASON_copy_other;
+	uint32_t generation;
 	size_t n = 0;
 
 	if (entry_not_yours(fd_in) || entry_not_yours(fd_out))
@@ -168,7 +176,8 @@ EXPORT ssize_t sendfile(int fd_out, int fd_in, off_t *at_in, size_t len)
 		n = copy(&in, &out, len, true, &why);
 	if (n > 0)
 		return (ssize_t)n;
-	return in_kernel(real.sendfile(fd_out, fd_in, at_in, len), why);
+	generation = state_generation;
+	return in_kernel(real.sendfile(fd_out, fd_in, at_in, len), why, generation);
 }
 
 #define TWIN_copy(name, of) TWIN_ALIAS(name, of)

@@ -86,26 +86,32 @@ static __attribute__((noinline)) ssize_t write_any(int fd, const void *buf, size
 }
 
 /* The kernel's answer to a plain call, booked. */
-static inline ssize_t plain_done(enum op op, size_t n, long r)
+static inline ssize_t plain_done(enum op op, size_t n, long r, uint32_t generation)
 {
-	book_not_file(op, n < SYS_MAX_RW ? n : SYS_MAX_RW, r);
+	book_not_file(book_of(generation), op, n < SYS_MAX_RW ? n : SYS_MAX_RW, r);
 	return entry_result(r);
 }
 
 EXPORT ssize_t read(int fd, void *buf, size_t n)
 {
+	uint32_t generation;
+
 	if (!plain_and_alone(fd))
 		return read_any(fd, buf, n);
+	generation = state_generation;
 	pthread_testcancel();
-	return plain_done(OP_READ, n, sys_inline3(SYS_read, fd, sys_ptr(buf), (long)n));
+	return plain_done(OP_READ, n, sys_inline3(SYS_read, fd, sys_ptr(buf), (long)n), generation);
 }
 
 EXPORT ssize_t write(int fd, const void *buf, size_t n)
 {
+	uint32_t generation;
+
 	if (!plain_and_alone(fd))
 		return write_any(fd, buf, n);
+	generation = state_generation;
 	pthread_testcancel();
-	return plain_done(OP_WRITE, n, sys_inline3(SYS_write, fd, sys_ptr(buf), (long)n));
+	return plain_done(OP_WRITE, n, sys_inline3(SYS_write, fd, sys_ptr(buf), (long)n), generation);
 }
 
 EXPORT ssize_t pread(int fd, void *buf, size_t n, off_t off)

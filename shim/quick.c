@@ -87,6 +87,8 @@ static bool move_offset(struct stream *st, int fd, uint64_t off, size_t n)
 bool quick_read(int fd, void *buf, size_t n, int64_t at)
 {
 	const uint64_t word = fdtab_get(fd);
+	const uint32_t generation = state_generation;
+	struct ledger *l;
 	struct stream *st;
 	struct file *f;
 	uint64_t off;
@@ -115,8 +117,10 @@ bool quick_read(int fd, void *buf, size_t n, int64_t at)
 	st->served += n;
 	st->used = window_tick();
 	st->missed = 0;
-	book_moved(adopt_row(f), OP_READ, ROUTE_staged, REASON_sequential, n);
-	book_call(n, (ssize_t)n);
+	l = book_of(generation);
+	book_moved_in(l, l == &book_spare ? NULL : adopt_row(f), OP_READ, ROUTE_staged,
+		      REASON_sequential, n);
+	book_call_in(l, n, (ssize_t)n);
 	return true;
 }
 

@@ -31,6 +31,7 @@ extern struct state_fence state_fence __attribute__((alias("fence")));
 __thread int state_quiet;
 __thread int state_vforked;
 struct config state_config;
+uint32_t state_generation;
 
 static uint32_t inside;		/* threads from state_hold to the last system call of state_free */
 static int owner;		/* process id the tables belong to; 0: not started */
@@ -124,6 +125,7 @@ static void first_start(void)
 /* A fork child: tables hold, but for what belonged to the parent's threads and memory. */
 static void child_start(void)
 {
+	state_generation++;
 	inside = 1;
 	window_forked();
 	ahead_forget();

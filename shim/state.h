@@ -36,6 +36,9 @@ static inline bool state_alone(void)
 
 extern struct config state_config;
 
+/* Changes in a fork child, once it has started over. */
+extern uint32_t state_generation;
+
 /* What another thread made ready is there to be seen: acquire, which costs nothing on x86-64. */
 static inline uint32_t state_now(void)
 {
