@@ -11,12 +11,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void *must_grow(void *list, size_t n, size_t size)
+void *must_grow(void *list, size_t n, size_t size)
 {
 	/* By powers of two, whenever the old size was one. */
 	if (n & (n - 1))
 		return list;
 	list = reallocarray(list, n ? 2 * n : 1, size);
+	if (!list) {
+		complain("out of memory");
+		exit(STATUS_OWN);
+	}
+	return list;
+}
+
+static void *must_resize(void *list, size_t size)
+{
+	list = realloc(list, size);
 	if (!list) {
 		complain("out of memory");
 		exit(STATUS_OWN);
@@ -55,25 +65,13 @@ struct last_words last_words_of(pid_t pid)
 /* Made, but not yet written to: its process has only just begun. */
 static const char not_begun[] = "empty: its process ended before it began";
 
-/* The whole file, if it is a regular one of just that size; or why not. */
-static const char *read_ledger(int dir, const char *name, struct ledger *l)
+/* How many bytes were there. */
+static size_t read_all(int fd, void *to, size_t size)
 {
-	static char text[128];
-	struct stat st;
 	size_t got = 0;
-	/* A FIFO must not hold us; a link may lead anywhere. */
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
-				   O_NONBLOCK | O_NOCTTY);
 
-	if (fd < 0)
-		return errno == ELOOP ? "a symbolic link: not read" : strerror(errno);
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-		close(fd);
-		return "not a regular file";
-	}
-	memset(l, 0, sizeof(*l));
-	while (got < sizeof(*l)) {
-		ssize_t n = read(fd, (char *)l + got, sizeof(*l) - got);
+	while (got < size) {
+		ssize_t n = read(fd, (char *)to + got, size - got);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -81,9 +79,13 @@ static const char *read_ledger(int dir, const char *name, struct ledger *l)
 			break;
 		got += (size_t)n;
 	}
-	close(fd);
-	if (got == 0 || (st.st_size == (off_t)sizeof(*l) && !l->magic[0]))
-		return not_begun;
+	return got;
+}
+
+const char *ledger_wrong(const struct ledger *l, size_t got)
+{
+	static char text[128];
+
 	if (got < offsetof(struct ledger, pid) ||
 	    memcmp(l->magic, LEDGER_MAGIC, sizeof(l->magic)) != 0)
 		return "not a ledger";
@@ -98,14 +100,56 @@ static const char *read_ledger(int dir, const char *name, struct ledger *l)
 	    l->counters_n != COUNTERS || l->reasons_n != REASONS ||
 	    l->files_n != LEDGER_FILES)
 		return "another dioshim made it (its lists differ)";
-	if (got < sizeof(*l) || st.st_size < (off_t)sizeof(*l)) {
-		snprintf(text, sizeof(text), "truncated: %zu of %zu bytes", got,
-			 sizeof(*l));
+	return NULL;
+}
+
+/*
+ * The whole file, if it is a regular one of just the size that its head says, into
+ * *to, which grows; or why not.
+ */
+static const char *read_open(int fd, struct ledger **to)
+{
+	static char text[128];
+	struct ledger *l = *to;
+	const char *wrong;
+	struct stat st;
+	size_t got, size;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return "not a regular file";
+	memset(l, 0, sizeof(*l));
+	got = read_all(fd, l, sizeof(*l));
+	if (got == 0 || (st.st_size >= (off_t)sizeof(*l) && !l->magic[0]))
+		return not_begun;
+	wrong = ledger_wrong(l, got);
+	if (wrong)
+		return wrong;
+	if (got == sizeof(*l) && (l->has_sites > 1 || l->records_n > CONFIG_RECORDS_MAX))
+		return "not a ledger";
+	size = ledger_size(l->has_sites, l->records_n);
+	if (size > sizeof(*l) && got == sizeof(*l) && st.st_size >= (off_t)size) {
+		*to = l = must_resize(l, size);
+		got += read_all(fd, l + 1, size - sizeof(*l));
+	}
+	if (got < size || st.st_size < (off_t)size) {
+		snprintf(text, sizeof(text), "truncated: %zu of %zu bytes",
+			 got < (size_t)st.st_size ? (size_t)st.st_size : got, size);
 		return text;
 	}
-	if (st.st_size > (off_t)sizeof(*l))
-		return "longer than a ledger";
-	return NULL;
+	return st.st_size > (off_t)size ? "longer than a ledger" : NULL;
+}
+
+static const char *read_ledger(int dir, const char *name, struct ledger **to)
+{
+	/* A FIFO must not hold us; a link may lead anywhere. */
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	const char *wrong;
+
+	if (fd < 0)
+		return errno == ELOOP ? "a symbolic link: not read" : strerror(errno);
+	wrong = read_open(fd, to);
+	close(fd);
+	return wrong;
 }
 
 /* Does the process exist that has this file mapped? Pids alone come again. */
@@ -162,6 +206,11 @@ static void add_process(struct report *r, const struct ledger *l, const char *na
 	memcpy(p->counters, l->counters, sizeof(p->counters));
 	memcpy(p->routes, l->routes, sizeof(p->routes));
 	memcpy(p->reasons, l->reasons, sizeof(p->reasons));
+	memcpy(p->classes, l->classes, sizeof(p->classes));
+	p->mode = (enum config_mode)l->mode;
+	p->strict_align = l->strict_align;
+	p->has_sites = l->has_sites;
+	p->records_n = l->records_n;
 	p->alive = l->state == LEDGER_RUNNING && maps_ledger(l->pid, name);
 	if (p->alive) {
 		struct last_words w = last_words_of((pid_t)l->pid);
@@ -185,26 +234,32 @@ static void add_files(struct report *r, const struct ledger *l)
 	}
 }
 
-static struct ledger *buffer(void)
+static struct ledger **buffer(void)
 {
 	static struct ledger *l;
 
 	if (!l)
-		l = must_grow(NULL, 0, sizeof(*l));
-	return l;
+		l = must_resize(NULL, sizeof(*l));
+	return &l;
+}
+
+static void add_ledger(struct report *r, struct ledger *l, const char *name)
+{
+	add_process(r, l, name);
+	add_files(r, l);
+	report_add_sites(r, l);
 }
 
 bool report_add_file(struct report *r, const char *path)
 {
-	struct ledger *l = buffer();
+	struct ledger **l = buffer();
 	const char *wrong = read_ledger(AT_FDCWD, path, l);
 
 	if (wrong) {
 		complain("%s: %s", path, wrong);
 		return false;
 	}
-	add_process(r, l, path);
-	add_files(r, l);
+	add_ledger(r, *l, path);
 	return true;
 }
 
@@ -227,7 +282,7 @@ static bool is_ledger_name(const char *name)
 bool report_add_folder(struct report *r, const char *path, uint64_t since_ns,
 		       size_t *found)
 {
-	struct ledger *l = buffer();
+	struct ledger **l = buffer();
 	DIR *dir = opendir(path);
 	bool good = true;
 	struct dirent *e;
@@ -247,9 +302,8 @@ bool report_add_folder(struct report *r, const char *path, uint64_t since_ns,
 		if (wrong) {
 			complain("%s/%s: %s", path, e->d_name, wrong);
 			good = false;
-		} else if (l->start_ns >= since_ns) {
-			add_process(r, l, e->d_name);
-			add_files(r, l);
+		} else if ((*l)->start_ns >= since_ns) {
+			add_ledger(r, *l, e->d_name);
 			++*found;
 		}
 	}
@@ -277,6 +331,7 @@ void report_free(struct report *r)
 {
 	free(r->processes);
 	free(r->files);
+	report_free_sites(r);
 	free(r->command);
 	*r = (struct report){ 0 };
 }

@@ -6,6 +6,7 @@
 #ifndef DIOSHIM_GATHER_H
 #define DIOSHIM_GATHER_H
 
+#include "config.h"
 #include "ledger.h"
 
 #include <stdbool.h>
@@ -37,6 +38,11 @@ struct process {
 	char command[LEDGER_COMMAND];
 	uint64_t counters[COUNTERS];
 	struct ledger_sum routes[ROUTES], reasons[REASONS];
+	uint64_t classes[CLASSES];
+	enum config_mode mode;
+	uint32_t strict_align;
+	bool has_sites;
+	uint32_t records_n;
 	struct ledger_witness witness;
 	struct kernel_count first_thread;	/* 0 when not known */
 
@@ -46,16 +52,61 @@ struct process {
 	const char *open;		/* why it does not close; NULL: it does */
 };
 
+/* Where a module is NULL the offset is an address. */
+struct place {
+	const char *module;
+	uint64_t ino, offset;
+};
+
+/* A call site on one file; of several processes, merged. */
+struct site {
+	enum ledger_op op;
+	bool others;			/* the row that gathers what found no room */
+	unsigned frames_n;
+	struct place frames[LEDGER_FRAMES];
+	const char *path;		/* NULL: no file */
+	uint64_t dev, ino;
+	uint32_t mem_align, offset_align;	/* for this operation, bytes; 0: not known, or never direct */
+	enum align_from align_from;
+	struct ledger_site sum;		/* its figures */
+	uint64_t copied_bytes;		/* that a CPU copied; figured by report_sum */
+};
+
+/* A request that failed for its alignment. */
+struct misfit {
+	uint32_t pid;
+	struct place caller;
+	const char *path;
+	struct ledger_misfit m;
+};
+
+struct record {
+	uint32_t pid;
+	struct place caller;
+	const char *path;
+	struct ledger_record r;
+};
+
 struct report {
 	struct process *processes;	/* by their start */
 	size_t processes_n;
 	struct ledger_file *files;	/* by their bytes, largest first */
 	size_t files_n;
+	struct site *sites;		/* by their copies, most first */
+	size_t sites_n;
+	struct misfit *misfits;		/* by time */
+	size_t misfits_n;
+	uint64_t misfits_seen;		/* also those of which nothing was kept */
+	struct record *records;		/* by time */
+	size_t records_n;
+	uint64_t records_lost;		/* overwritten by newer ones */
 	char *command;			/* what was run; NULL: the processes tell */
 	uint64_t elapsed_ns;
 
 	uint64_t counters[COUNTERS];
 	struct ledger_sum routes[ROUTES], reasons[REASONS];
+	uint64_t classes[CLASSES];
+	bool classified;		/* some process kept classes */
 	struct kernel_count kernel;	/* since the shim's start */
 	uint64_t seen_bytes, unseen_bytes;
 	uint64_t made_bytes, buffered_bytes, saved_bytes;	/* CPU copies */
@@ -66,6 +117,9 @@ struct report {
 	size_t alive_n;
 	size_t open_n;		/* that do not close */
 };
+
+/* Made by this version, with these lists? NULL, or why not; got: bytes known of its head. */
+const char *ledger_wrong(const struct ledger *l, size_t got);
 
 /* What the kernel says of a process now, or of one that is a zombie. */
 struct last_words last_words_of(pid_t pid);
@@ -83,6 +137,14 @@ bool report_add_folder(struct report *r, const char *path, uint64_t since_ns,
 /* The last words of a child of ours replace its ledger's last reading. */
 void report_last_words(struct report *r, pid_t pid, const struct last_words *w);
 
+/* A list that may take one more, by powers of two; never NULL. */
+void *must_grow(void *list, size_t n, size_t size);
+
+/* What follows struct ledger in a ledger's file: call sites, misfits, records (sites.c). */
+void report_add_sites(struct report *r, struct ledger *l);
+void report_sum_sites(struct report *r);
+void report_free_sites(struct report *r);
+
 /* Sorts and sums; after the last addition. */
 void report_sum(struct report *r);
 
@@ -94,5 +156,8 @@ uint64_t process_seen(const struct process *p);
 
 void report_text(const struct report *r, FILE *f);
 void report_json(const struct report *r, FILE *f);
+
+struct json;
+void report_json_sites(const struct report *r, struct json *j);
 
 #endif

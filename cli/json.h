@@ -24,6 +24,16 @@ void json_bool(struct json *j, const char *key, bool value);
 void json_text(struct json *j, const char *key, const char *text);
 void json_hex(struct json *j, const char *key, const char *bytes);
 
+/* {name: number, ...} */
+void json_numbers(struct json *j, const char *key, const uint64_t *list, const char *const *names,
+		  unsigned n);
+
+/* Bytes that are not UTF-8 are lost in the text: then they follow in hex. */
+void json_name(struct json *j, const char *key, const char *hex_key, const char *text);
+
+/* "reasons": {name: {"bytes": n}}; those without a byte are left out. */
+void json_reasons(struct json *j, const uint64_t *bytes);
+
 /* Bytes of the UTF-8 character at text, 0 if there is none. */
 unsigned utf8_length(const char *text);
 bool utf8_valid(const char *text);

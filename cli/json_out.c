@@ -1,24 +1,7 @@
 #include "gather.h"
 
 #include "json.h"
-
-static const char *const counter_names[COUNTERS] = {
-#define COUNTER(name, unit, sentence) #name,
-#include "counters.def"
-#undef COUNTER
-};
-
-static const char *const route_names[ROUTES] = {
-#define ROUTE(name, copies, sentence) #name,
-#include "counters.def"
-#undef ROUTE
-};
-
-static const char *const reason_names[REASONS] = {
-#define REASON(name, route, sentence) #name,
-#include "reasons.def"
-#undef REASON
-};
+#include "names.h"
 
 static const char *const state_names[] = {
 	[LEDGER_RUNNING] = "killed",	/* if it does not run any more */
@@ -48,16 +31,30 @@ static void sums(struct json *j, const char *key, const struct ledger_sum *s,
 	json_close(j, '}');
 }
 
-static void counters(struct json *j, const uint64_t *c)
+void json_numbers(struct json *j, const char *key, const uint64_t *list,
+		  const char *const *names, unsigned n)
 {
-	json_open(j, "counters", '{');
-	for (unsigned i = 0; i < COUNTERS; i++)
-		json_number(j, counter_names[i], c[i]);
+	json_open(j, key, '{');
+	for (unsigned i = 0; i < n; i++)
+		json_number(j, names[i], list[i]);
 	json_close(j, '}');
 }
 
-/* Bytes that are not UTF-8 are lost in the text: then they follow in hex. */
-static void name(struct json *j, const char *key, const char *hex_key, const char *text)
+/* Reasons without a byte are left out. */
+void json_reasons(struct json *j, const uint64_t *bytes)
+{
+	json_open(j, "reasons", '{');
+	for (unsigned i = 0; i < REASONS; i++) {
+		if (!bytes[i])
+			continue;
+		json_open(j, reason_names[i], '{');
+		json_number(j, "bytes", bytes[i]);
+		json_close(j, '}');
+	}
+	json_close(j, '}');
+}
+
+void json_name(struct json *j, const char *key, const char *hex_key, const char *text)
 {
 	json_text(j, key, text);
 	if (!utf8_valid(text))
@@ -67,22 +64,17 @@ static void name(struct json *j, const char *key, const char *hex_key, const cha
 static void file(struct json *j, const struct ledger_file *f)
 {
 	json_open(j, NULL, '{');
-	name(j, "path", "path_hex", f->path);
+	json_name(j, "path", "path_hex", f->path);
 	json_number(j, "dev", f->dev);
 	json_number(j, "ino", f->ino);
 	json_number(j, "mem_align", f->mem_align);
 	json_number(j, "offset_align", f->offset_align);
+	json_number(j, "write_align", f->write_align);
+	json_text(j, "align_from", align_names[f->align_from < ALIGNS ? f->align_from : 0]);
 	json_bool(j, "block_device", f->block_device);
 	sums(j, "routes", f->routes, route_names, ROUTES);
-	json_open(j, "reasons", '{');
-	for (unsigned i = 0; i < REASONS; i++) {
-		if (!f->reason_bytes[i])
-			continue;
-		json_open(j, reason_names[i], '{');
-		json_number(j, "bytes", f->reason_bytes[i]);
-		json_close(j, '}');
-	}
-	json_close(j, '}');
+	json_reasons(j, f->reason_bytes);
+	json_numbers(j, "classes", f->classes, class_names, CLASSES);
 	json_number(j, "read_bytes", f->read_bytes);
 	json_number(j, "written_bytes", f->written_bytes);
 	json_close(j, '}');
@@ -97,11 +89,14 @@ static void process(struct json *j, const struct process *p)
 	json_number(j, "pid", p->pid);
 	json_number(j, "ppid", p->ppid);
 	json_text(j, "state", state_name(p));
-	name(j, "command", "command_hex", p->command);
+	json_name(j, "command", "command_hex", p->command);
 	json_number(j, "start_ns", p->start_ns);
 	json_number(j, "end_ns", p->end_ns);
 	json_bool(j, "closes", !p->open);
-	counters(j, p->counters);
+	json_text(j, "mode", mode_name(p->mode));
+	json_number(j, "strict_align", p->strict_align);
+	json_numbers(j, "counters", p->counters, counter_names, COUNTERS);
+	json_numbers(j, "classes", p->classes, class_names, CLASSES);
 	sums(j, "routes", p->routes, route_names, ROUTES);
 	sums(j, "reasons", p->reasons, reason_names, REASONS);
 	json_open(j, "witness", '{');
@@ -134,7 +129,7 @@ void report_json(const struct report *r, FILE *f)
 	struct json j = { .f = f };
 
 	json_open(&j, NULL, '{');
-	name(&j, "command", "command_hex", r->command ? r->command : "");
+	json_name(&j, "command", "command_hex", r->command ? r->command : "");
 	json_number(&j, "elapsed_ns", r->elapsed_ns);
 	json_bool(&j, "closes", r->open_n == 0);
 	sums(&j, "routes", r->routes, route_names, ROUTES);
@@ -144,7 +139,9 @@ void report_json(const struct report *r, FILE *f)
 	json_number(&j, "buffered_bytes", r->buffered_bytes);
 	json_close(&j, '}');
 	sums(&j, "reasons", r->reasons, reason_names, REASONS);
-	counters(&j, r->counters);
+	json_numbers(&j, "counters", r->counters, counter_names, COUNTERS);
+	json_bool(&j, "classified", r->classified);
+	json_numbers(&j, "classes", r->classes, class_names, CLASSES);
 	witness(&j, r);
 	json_open(&j, "files", '[');
 	for (size_t i = 0; i < r->files_n; i++)
@@ -154,5 +151,6 @@ void report_json(const struct report *r, FILE *f)
 	for (size_t i = 0; i < r->processes_n; i++)
 		process(&j, &r->processes[i]);
 	json_close(&j, ']');
+	report_json_sites(r, &j);
 	json_close(&j, '}');
 }

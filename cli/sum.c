@@ -4,15 +4,11 @@
  */
 #include "gather.h"
 
+#include "names.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-static const unsigned route_copies[ROUTES] = {
-#define ROUTE(name, copies, sentence) copies,
-#include "counters.def"
-#undef ROUTE
-};
 
 static int compare(uint64_t a, uint64_t b)
 {
@@ -75,14 +71,20 @@ static void merge_into(struct ledger_file *to, const struct ledger_file *from)
 	add_sums(to->routes, from->routes, ROUTES);
 	for (unsigned i = 0; i < REASONS; i++)
 		to->reason_bytes[i] += from->reason_bytes[i];
+	for (unsigned i = 0; i < CLASSES; i++)
+		to->classes[i] += from->classes[i];
 	to->read_bytes += from->read_bytes;
 	to->written_bytes += from->written_bytes;
 	to->block_device |= from->block_device;
 	/* A process that never routed the file does not know them. */
 	if (from->mem_align > to->mem_align)
 		to->mem_align = from->mem_align;
-	if (from->offset_align > to->offset_align)
+	if (from->offset_align > to->offset_align) {
 		to->offset_align = from->offset_align;
+		to->align_from = from->align_from;
+	}
+	if (from->write_align > to->write_align)
+		to->write_align = from->write_align;
 }
 
 static void merge_files(struct report *r)
@@ -278,6 +280,10 @@ static void sum_process(struct report *r, struct process *p)
 		r->counters[i] += p->counters[i];
 	add_sums(r->routes, p->routes, ROUTES);
 	add_sums(r->reasons, p->reasons, REASONS);
+	for (unsigned i = 0; i < CLASSES; i++)
+		r->classes[i] += p->classes[i];
+	r->classified |= p->has_sites || p->records_n || p->mode == MODE_observe ||
+			 p->mode == MODE_strict;
 	r->kernel.rchar += kernel.rchar;
 	r->kernel.wchar += kernel.wchar;
 	r->seen_bytes += process_seen(p);
@@ -331,6 +337,7 @@ void report_sum(struct report *r)
 	r->unseen_bytes = less(r->kernel.rchar + r->kernel.wchar, r->seen_bytes);
 	sum_copies(r);
 	merge_files(r);
+	report_sum_sites(r);
 	if (!r->elapsed_ns)
 		r->elapsed_ns = span(r);
 }

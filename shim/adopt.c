@@ -116,6 +116,47 @@ static bool look_at_path(int fd, const struct stat *st, struct ledger_file **row
 	return true;
 }
 
+/* Mode strict wants alignment of files that would not, or not as much. */
+static enum reason be_strict(enum reason why, struct align_facts *facts)
+{
+	uint32_t a = state_config.strict_align;
+
+	if (!a && why == REASON_NONE)
+		return why;
+	if (!a)
+		a = 512;
+	facts->align = (struct align){ a, a, a, false };
+	facts->writes_are_cached = false;
+	facts->from = ALIGN_strict;
+	return REASON_NONE;
+}
+
+static void show_facts(struct ledger_file *row, const struct align_facts *facts)
+{
+	__atomic_store_n(&row->mem_align, facts->align.mem, __ATOMIC_RELAXED);
+	__atomic_store_n(&row->offset_align, facts->align.read, __ATOMIC_RELAXED);
+	__atomic_store_n(&row->write_align, facts->writes_are_cached ? 0 : facts->align.write,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&row->align_from, facts->from, __ATOMIC_RELAXED);
+}
+
+/* The word of a descriptor that is only looked at (observe.h). */
+static uint64_t observed_word(int fd, int flags, bool private, const struct ledger_file *row)
+{
+	uint64_t word = fdtab_plain(REASON_observed, book_row_number(row));
+	int64_t off;
+
+	if (flags & O_DIRECT)
+		word |= FD_DIRECT;
+	if (flags & O_APPEND)
+		return word | FD_APPENDS;
+	off = private ? sys_lseek(fd, 0, SEEK_CUR) : -1;
+	if (off < 0)
+		return word;
+	__atomic_store_n(fdtab_pos(fd), off, __ATOMIC_RELAXED);
+	return word | FD_PLACED;
+}
+
 static enum reason route_file(int fd, const struct stat *st, int flags, bool private,
 			      struct file **out, struct ledger_file **row)
 {
@@ -134,12 +175,14 @@ static enum reason route_file(int fd, const struct stat *st, int flags, bool pri
 	if (state_config.mode == MODE_off)
 		return REASON_switched_off;
 	why = align_discover(fd, st, &facts);
-	if (*row) {
-		__atomic_store_n(&(*row)->mem_align, facts.align.mem, __ATOMIC_RELAXED);
-		__atomic_store_n(&(*row)->offset_align, facts.align.read, __ATOMIC_RELAXED);
-	}
+	if (state_config.mode == MODE_strict)
+		why = be_strict(why, &facts);
+	if (*row)
+		show_facts(*row, &facts);
 	if (why != REASON_NONE)
 		return why;
+	if (state_config.mode != MODE_direct)
+		return REASON_observed;
 	f = file_find(&like);
 	if (f) {
 		*out = f;
@@ -194,7 +237,9 @@ uint64_t adopt(int fd)
 		if (why == REASON_locked && !f)	/* soon gone, perhaps: ask again */
 			return fdtab_plain(why, book_row_number(row));
 		word = f ? file_word(f) : fdtab_plain(why, book_row_number(row));
-		if (why != REASON_excluded)
+		if (why == REASON_observed)
+			word = observed_word(fd, flags, before & FD_PRIVATE, row);
+		else if (why != REASON_excluded)
 			book_count(f ? COUNTER_files_routed : COUNTER_files_refused, 1);
 	}
 	if (!fdtab_replace(fd, before, word)) {	/* another thread was first */

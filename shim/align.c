@@ -176,14 +176,17 @@ static bool usable(uint32_t a)
 	return a > 0 && (a & (a - 1)) == 0 && a <= (32u << 10)	/* two fit into the smallest chunk */;
 }
 
-static enum reason from_statx(const struct sys_statx *stx, struct align *al)
+static enum reason from_statx(const struct sys_statx *stx, struct align_facts *facts)
 {
+	struct align *al = &facts->align;
+
 	if (stx->dio_mem_align == 0 || stx->dio_offset_align == 0)
 		return REASON_no_direct;
 	al->mem = stx->dio_mem_align;
 	al->write = stx->dio_offset_align;
 	al->read = (stx->mask & SYS_STATX_DIO_READ_ALIGN) && stx->dio_read_offset_align ?
 			   stx->dio_read_offset_align : stx->dio_offset_align;
+	facts->from = ALIGN_statx;
 	return REASON_NONE;
 }
 
@@ -195,6 +198,7 @@ static enum reason from_block_device(int fd, struct align_facts *facts)
 	    sys_ioctl(fd, BLKGETSIZE64, &facts->device_size) != 0)
 		return REASON_unknown_align;
 	facts->align.mem = facts->align.read = facts->align.write = (uint32_t)block;
+	facts->from = ALIGN_blksszget;
 	return REASON_NONE;
 }
 
@@ -213,6 +217,7 @@ static enum reason from_magic(int fd, const struct stat *st, const struct statfs
 		al->read = al->write = fs->f_bsize > 4096 ? (uint32_t)fs->f_bsize : 4096;
 		if (sys_ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0 || !(flags & FS_NOCOW_FL))
 			facts->writes_are_cached = true;
+		facts->from = ALIGN_btrfs;
 		return REASON_NONE;
 	}
 	if (magic != MAGIC_EXT4 && magic != MAGIC_XFS && magic != MAGIC_F2FS)
@@ -221,6 +226,7 @@ static enum reason from_magic(int fd, const struct stat *st, const struct statfs
 	if (block == 0)
 		return REASON_unknown_align;
 	al->mem = al->read = al->write = block;
+	facts->from = ALIGN_sysfs;
 	return REASON_NONE;
 }
 
@@ -245,9 +251,9 @@ enum reason align_discover(int fd, const struct stat *st, struct align_facts *fa
 	if (block_device) {
 		why = from_block_device(fd, facts);
 		if (why == REASON_NONE && (stx.mask & SYS_STATX_DIOALIGN))
-			why = from_statx(&stx, &facts->align);
+			why = from_statx(&stx, facts);
 	} else if (stx.mask & SYS_STATX_DIOALIGN) {
-		why = from_statx(&stx, &facts->align);
+		why = from_statx(&stx, facts);
 	} else {
 		why = from_magic(fd, st, &fs, facts);
 	}

@@ -23,6 +23,7 @@ struct align_facts {
 	bool writes_are_cached;		/* btrfs with checksums */
 	bool shares_extents;		/* the file system may clone ranges */
 	bool tells_changes;		/* a local file system whose ctime shows every change */
+	enum align_from from;
 	uint64_t device_size;		/* block devices: bytes; else 0 */
 };
 

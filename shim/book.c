@@ -1,126 +1,24 @@
 #include "book.h"
 
+#include "book_map.h"
 #include "own.h"
 #include "state.h"
 #include "sys.h"
-#include "text.h"
 
-#include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
 
 struct ledger *book_ledger;
 uint32_t book_epoch;
-
-#define NAME_ROOM (sizeof("dioshim..") + 2ul * TEXT_NUMBER)
+__thread struct tally book_tally;
+bool book_tallies;
 
 struct ledger book_spare;	/* also where no mapping can be had */
 static uint64_t looked;		/* bytes that book_worth read before there was a ledger */
-static char saved_as[NAME_ROOM];	/* in own_dir: a ledger that lies in memory of its own; empty: mapped */
-static uint64_t zeroed;		/* bytes that make_blocks wrote */
+static char saved_as[BOOK_NAME];	/* in own_dir: a ledger that lies in memory of its own; empty: mapped */
+static uint64_t zeroed;		/* bytes written to make the ledger's file */
+static size_t size = sizeof(struct ledger);	/* of the mapping, with all that follows */
 static bool forked;		/* a fork child's counts in /proc/self/io began at 0 */
-
-/* A file "dioshim.PID.N" that did not exist; -errno. A pid that execs takes the next N. */
-static int create(char *name)
-{
-	for (unsigned long n = 0; n < 10000; n++) {
-		size_t at = strlen("dioshim.");
-		int fd;
-
-		memcpy(name, "dioshim.", at);
-		at += text_number(name + at, (unsigned long)sys_getpid());
-		name[at++] = '.';
-		text_number(name + at, n);
-		fd = sys_openat(own_dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-				0600);
-		if (fd != -EEXIST)
-			return fd;
-	}
-	return -EEXIST;
-}
-
-/*
- * Past RLIMIT_FSIZE the kernel would send the program SIGXFSZ. An empty file
- * is then all there is: the command says of how many processes.
- */
-static bool may_grow(void)
-{
-	struct rlimit r;
-
-	return sys_getrlimit(RLIMIT_FSIZE, &r) == 0 && r.rlim_cur >= sizeof(struct ledger);
-}
-
-#define MAGIC_BCACHEFS	0xca451a4eu
-#define MAGIC_ZFS	0x2fc12fc1u
-
-/*
- * These write elsewhere what is written again: a store into a page that was
- * written back needs room again, and on a full one is SIGBUS, or waits long
- * (btrfs also without copy-on-write: it first looks for room to reclaim).
- */
-static bool writes_elsewhere(int fd)
-{
-	struct statfs fs = { 0 };
-	uint32_t magic;
-
-	if (sys_fstatfs(fd, &fs) != 0)
-		return true;
-	magic = (uint32_t)fs.f_type;
-	return magic == BTRFS_SUPER_MAGIC || magic == MAGIC_BCACHEFS || magic == MAGIC_ZFS;
-}
-
-/*
- * Blocks for all of the file: a store into a hole of a full file system is
- * SIGBUS. Where they cannot be had at once, zeroes are written.
- */
-static int make_blocks(int fd)
-{
-	static const char zeroes[4096];
-	int r;
-
-	if (!may_grow())
-		return -EFBIG;
-	r = sys_fallocate(fd, 0, 0, sizeof(struct ledger));
-	if (r != -EOPNOTSUPP)
-		return r;
-	for (size_t at = 0; at < sizeof(struct ledger);) {
-		size_t left = sizeof(struct ledger) - at;
-		ssize_t n = sys_pwrite(fd, zeroes, left < sizeof(zeroes) ? left : sizeof(zeroes),
-				       (int64_t)at);
-
-		if (n <= 0)
-			return -ENOSPC;
-		zeroed += (size_t)n;
-		at += (size_t)n;
-	}
-	return 0;
-}
-
-/* *aside: the file is empty, and to be written at the end. */
-static struct ledger *map_ledger(char *name, bool *aside)
-{
-	bool gate = own_open_begin();
-	int fd = !gate || own_mine(&own_dir) < 0 ? -ENOENT : create(name);
-	long at = -1;
-
-	if (fd < 0)
-		name[0] = '\0';
-	*aside = false;
-	if (fd >= 0) {
-		if (writes_elsewhere(fd))
-			*aside = true;
-		else if (make_blocks(fd) == 0)
-			at = sys_mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE,
-				      MAP_SHARED, fd, 0);
-		sys_close(fd);
-	}
-	if (gate)
-		own_open_end();
-	if (at < 0 && at > -4096)
-		at = sys_mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return at < 0 && at > -4096 ? &book_spare : (struct ledger *)at;
-}
 
 /* One read of a file of /proc. */
 static ssize_t read_proc(const char *name, char *to, size_t max)
@@ -193,9 +91,15 @@ bool book_worth(void)
 
 struct ledger *book_make(void)
 {
-	char name[NAME_ROOM];
+	char name[BOOK_NAME];
+	const struct config *c = &state_config;
+	struct ledger *l, *none = NULL;
 	bool aside;
-	struct ledger *l = map_ledger(name, &aside), *none = NULL;
+
+	size = ledger_size(c->backtrace, c->records);
+	l = book_map(name, size, &aside, &zeroed);
+	if (!l)
+		l = &book_spare;
 
 	if (!__atomic_compare_exchange_n(&book_ledger, &none, l, 0, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE)) {
@@ -203,7 +107,7 @@ struct ledger *book_make(void)
 		if (name[0] && own_mine(&own_dir) >= 0)
 			sys_call(SYS_unlinkat, own_dir, sys_ptr(name), 0, 0, 0, 0);
 		if (l != &book_spare)
-			sys_munmap(l, sizeof(*l));
+			sys_munmap(l, size);
 		return none;
 	}
 	strcpy(saved_as, aside ? name : "");
@@ -211,10 +115,16 @@ struct ledger *book_make(void)
 	memcpy(l->magic, LEDGER_MAGIC, sizeof(l->magic));
 	l->version = LEDGER_VERSION;
 	l->size = sizeof(*l);
+	l->mode = c->mode;
+	l->strict_align = c->strict_align;
 	l->routes_n = ROUTES;
 	l->counters_n = COUNTERS;
 	l->reasons_n = REASONS;
 	l->files_n = LEDGER_FILES;
+	if (l != &book_spare) {
+		l->records_n = c->records;
+		__atomic_store_n(&l->has_sites, c->backtrace > 0, __ATOMIC_RELEASE);
+	}
 	l->pid = (uint32_t)sys_getpid();
 	l->ppid = (uint32_t)sys_getppid();
 	l->start_ns = sys_now_ns(CLOCK_REALTIME);
@@ -249,7 +159,7 @@ void book_forked(void)
 {
 	/* For whoever has the address still (book_of); and the parent's books are the parent's. */
 	if (book_ledger && book_ledger != &book_spare)
-		sys_mmap(book_ledger, sizeof(struct ledger), PROT_READ | PROT_WRITE,
+		sys_mmap(book_ledger, size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	book_ledger = NULL;
 	forked = true;
@@ -288,13 +198,13 @@ void book_save(void)
 	ssize_t n = 1;
 	int fd;
 
-	if (!l || !saved_as[0] || !may_grow() || own_mine(&own_dir) < 0 || !own_open_begin())
+	if (!l || !saved_as[0] || !book_may_grow(size) || own_mine(&own_dir) < 0 || !own_open_begin())
 		return;
 	fd = sys_openat(own_dir, saved_as, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (fd >= 0)
-		book_kernel(OP_WRITE, sizeof(*l));
-	for (size_t at = 0; fd >= 0 && n > 0 && at < sizeof(*l); at += (size_t)n)
-		n = sys_pwrite(fd, (const char *)l + at, sizeof(*l) - at, (int64_t)at);
+		book_kernel(OP_WRITE, size);
+	for (size_t at = 0; fd >= 0 && n > 0 && at < size; at += (size_t)n)
+		n = sys_pwrite(fd, (const char *)l + at, size - at, (int64_t)at);
 	if (fd >= 0)
 		sys_close(fd);
 	own_open_end();
@@ -350,6 +260,11 @@ static void book_total(struct ledger *l, enum route route, enum reason why, size
 {
 	book_add(&l->routes[route].calls, 1);
 	book_add(&l->routes[route].bytes, n);
+	if (book_tallies) {
+		book_tally.routes[route] += n;
+		if (why != REASON_NONE)
+			book_tally.reasons[why] += n;
+	}
 	if (why != REASON_NONE) {
 		book_add(&l->reasons[why].calls, 1);
 		book_add(&l->reasons[why].bytes, n);

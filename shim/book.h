@@ -25,6 +25,17 @@ static inline struct ledger *book_now(void)
 	return __builtin_expect(l != NULL, 1) ? l : book_make();
 }
 
+/*
+ * What the request under way has booked so far, for its call site: only where
+ * book_tallies says so, and only while signals are held.
+ */
+struct tally {
+	uint64_t routes[ROUTES], reasons[REASONS];	/* bytes */
+	int64_t off;		/* where it was found to start; -1: not known */
+};
+extern __thread struct tally book_tally;
+extern bool book_tallies;
+
 /* Beside the ledger: booked in no one's name. */
 extern struct ledger book_spare;
 

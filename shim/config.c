@@ -14,7 +14,7 @@
 #define AGE_MAX		3600000	/* ms */
 #define PATH_LONGEST	4095	/* bytes, without the terminator */
 
-enum config_type { TYPE_MODE, TYPE_PATH, TYPE_GLOBS, TYPE_BYTES, TYPE_MS };
+enum config_type { TYPE_MODE, TYPE_PATH, TYPE_GLOBS, TYPE_BYTES, TYPE_MS, TYPE_COUNT };
 
 const struct config_item config_items[CONFIGS] = {
 #define CONFIG(NAME, option, type, arg, def, help) \
@@ -98,6 +98,19 @@ static bool set_ms(struct config *c, enum config_id id, uint64_t ms)
 	return true;
 }
 
+static bool set_count(struct config *c, enum config_id id, uint64_t n)
+{
+	if (id == CONFIG_BACKTRACE && n <= CONFIG_BACKTRACE_MAX) {
+		c->backtrace = (uint32_t)n;
+		return true;
+	}
+	if (id == CONFIG_RECORDS && n <= CONFIG_RECORDS_MAX) {
+		c->records = (uint32_t)n;
+		return true;
+	}
+	return false;
+}
+
 static bool set_text(struct config *c, enum config_id id, const char *text)
 {
 	const char *value = *text ? text : NULL;
@@ -115,15 +128,25 @@ static bool set_text(struct config *c, enum config_id id, const char *text)
 	return true;
 }
 
+static const struct mode_text {
+	const char *text;
+	enum config_mode mode;
+	uint32_t strict_align;
+} mode_texts[] = {
+	{ "direct", MODE_direct, 0 }, { "off", MODE_off, 0 }, { "observe", MODE_observe, 0 },
+	{ "strict", MODE_strict, 0 }, { "strict=file", MODE_strict, 0 },
+	{ "strict=512", MODE_strict, 512 }, { "strict=4096", MODE_strict, 4096 },
+};
+
 static bool set_mode(struct config *c, const char *text)
 {
-	if (strcmp(text, "direct") == 0)
-		c->mode = MODE_direct;
-	else if (strcmp(text, "off") == 0)
-		c->mode = MODE_off;
-	else
-		return false;
-	return true;
+	for (size_t i = 0; i < sizeof(mode_texts) / sizeof(mode_texts[0]); i++)
+		if (strcmp(text, mode_texts[i].text) == 0) {
+			c->mode = mode_texts[i].mode;
+			c->strict_align = mode_texts[i].strict_align;
+			return true;
+		}
+	return false;
 }
 
 bool config_set(struct config *c, enum config_id id, const char *text)
@@ -142,8 +165,10 @@ bool config_set(struct config *c, enum config_id id, const char *text)
 	case TYPE_BYTES:
 		return parse_bytes(text, &n) && set_bytes(c, id, n);
 	case TYPE_MS:
-		return text[strspn(text, "0123456789")] == '\0' && parse_bytes(text, &n) &&
-		       set_ms(c, id, n);
+	case TYPE_COUNT:
+		if (text[strspn(text, "0123456789")] != '\0' || !parse_bytes(text, &n))
+			return false;
+		return types[id] == TYPE_MS ? set_ms(c, id, n) : set_count(c, id, n);
 	}
 	return false;
 }

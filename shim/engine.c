@@ -307,6 +307,7 @@ static ssize_t run_at_own_offset(struct file *f, const struct request *rq, struc
 	if (end < 0)
 		return run_plain(f, rq, g->flags, REASON_file_limit);
 	at.off = end - len;
+	book_tally.off = at.off;
 	if (at.off != off) {	/* somebody moved it after the look; perhaps the file grew */
 		if (!adopt_guard(rq->fd, f, g->has_ctime ? GUARD_CTIME : 0, g)) {
 			give_back(f, rq->fd, end, len);
@@ -336,6 +337,7 @@ ssize_t engine_run(struct file *f, const struct request *rq)
 		return ENGINE_STALE;
 	}
 	why = policy_request(f, rq, &g);
+	book_tally.off = rq->positional ? rq->off : -1;
 	if (why != REASON_NONE) {
 		r = run_plain(f, rq, g.flags, why);
 	} else if (!rq->positional) {

@@ -19,6 +19,7 @@ struct request {
 	const struct iovec *iov;
 	int iovcnt;
 	size_t len;		/* bytes asked, clipped to what Linux moves at most */
+	const void *caller;	/* where the wrapped call returns to */
 };
 
 /*

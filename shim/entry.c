@@ -33,7 +33,8 @@ bool way_find(struct way *w, int fd)
 		w->held = state_hold();
 		/* Switched off in between: whoever does that waits only for those it saw. */
 		if (state_now() == STATE_READY &&
-		    (way_adopt(w, fd) || fdtab_tag(w->word) == FD_OWN))
+		    (way_adopt(w, fd) || fdtab_tag(w->word) == FD_OWN ||
+		     (observe_strict && observe_is(w->word))))
 			return true;
 		state_free(w->held);
 	} else if (fdtab_tag(w->word) != FD_PLAIN) {
@@ -41,6 +42,36 @@ bool way_find(struct way *w, int fd)
 								       REASON_reentry, 0);
 	}
 	return false;
+}
+
+bool way_strict(struct way *w, int fd)
+{
+	w->f = NULL;
+	if (!observe_is(w->word))
+		return false;
+	pthread_testcancel();
+	w->held = state_hold();
+	w->word = fdtab_get(fd);
+	if (observe_is(w->word))
+		return true;
+	state_free(w->held);
+	return false;
+}
+
+/* After a request on a routed file: what is kept of it. r may be another errno than the program's. */
+static void note_routed(const struct way *w, const struct request *rq, ssize_t r)
+{
+	const struct note n = {
+		.l = book_now(), .row = adopt_row(w->f), .caller = rq->caller,
+		.op = rq->op == OP_READ ? LEDGER_READ : LEDGER_WRITE, .fd = rq->fd,
+		.off = book_tally.off >= 0 || r < 0 ? book_tally.off :
+			       sys_lseek(rq->fd, 0, SEEK_CUR) - r,
+		.asked = rq->len, .ret = r, .iov = rq->iov, .iovcnt = rq->iovcnt,
+		.align = w->f->facts.align, .direct = w->f->rescue,
+		.start_ns = w->start_ns, .tally = &book_tally,
+	};
+
+	note_request(&n);
 }
 
 bool entry_not_yours(int fd)
@@ -124,17 +155,26 @@ static ssize_t run_routed(struct way *w, const struct request *rq)
 bool way_run(struct way *w, struct request *rq, ssize_t *result)
 {
 	const uint64_t held = w->held;
+	const struct iovec *program = rq->iov;
 	struct iovec few[PLAN_IOV];
 	char *many = NULL;
 	ssize_t r = ENGINE_STALE;
 
-	if (!w->f) {	/* one of our numbers */
+	if (note_on)
+		book_tally = (struct tally){ .off = -1 };
+	if (observe_is(w->word)) {
+		if (engine_copy_iovec(rq, few, &many) && engine_measure(rq) &&
+		    observe_refuses(book_now(), w->word, rq))
+			r = -EINVAL;
+	} else if (!w->f) {	/* one of our numbers */
 		r = -EBADF;
 		book_call(0, r);
 	} else if (!engine_copy_iovec(rq, few, &many) || !engine_measure(rq)) {
 		w->why = REASON_bad_address;	/* or no chunk for a very long iovec */
 	} else {
 		r = run_routed(w, rq);
+		if (note_on && r != ENGINE_STALE && w->f)
+			note_routed(w, rq, r);
 	}
 	if (many)
 		pool_put(many);
@@ -142,14 +182,33 @@ bool way_run(struct way *w, struct request *rq, ssize_t *result)
 		file_leave(rq->fd, w->f);
 	state_free(held);
 	/* Not while anything is held: it may be a pipe by now, and wait for ever. */
-	if (r == ENGINE_STALE)
+	if (r == ENGINE_STALE) {
+		rq->iov = program;
 		return false;
+	}
 	*result = entry_result(r);
 	return true;
 }
 
-ssize_t way_book(const struct way *w, enum op op, size_t asked, ssize_t ret)
+/* What is kept of a call that the kernel had whole, on a file that is not observed. */
+static void note_plain(const struct way *w, const struct request *rq, struct ledger *l,
+		       struct ledger_file *row, enum reason why, size_t asked, ssize_t ret)
 {
+	struct tally t = { .off = rq->positional ? rq->off : -1 };
+	const struct note n = {
+		.l = l, .row = row, .caller = rq->caller,
+		.op = rq->op == OP_READ ? LEDGER_READ : LEDGER_WRITE, .fd = rq->fd, .off = t.off,
+		.asked = asked, .ret = ret, .iov = rq->iov, .iovcnt = rq->iovcnt,
+		.start_ns = w->start_ns, .tally = &t,
+	};
+
+	t.routes[ROUTE_cached] = t.reasons[why] = ret > 0 ? (uint64_t)ret : 0;
+	note_request(&n);
+}
+
+ssize_t way_book(const struct way *w, const struct request *rq, size_t asked, ssize_t ret)
+{
+	const enum op op = rq->op;
 	enum reason why = fdtab_reason(w->word);
 	struct ledger_file *row = NULL;
 	struct ledger *l;
@@ -161,6 +220,10 @@ ssize_t way_book(const struct way *w, enum op op, size_t asked, ssize_t ret)
 		asked = SYS_MAX_RW;
 	if (fdtab_tag(w->word) == FD_PLAIN && why == REASON_NONE) {
 		book_not_file(l, op, asked, ret);
+		return ret;
+	}
+	if (observe_is(w->word)) {
+		observe_book(l, w->word, rq, asked, ret < 0 ? -errno : ret, w->start_ns);
 		return ret;
 	}
 	book_call_in(l, asked, ret);
@@ -175,5 +238,7 @@ ssize_t way_book(const struct way *w, enum op op, size_t asked, ssize_t ret)
 	}
 	book_moved_in(l, row, op, ROUTE_cached, why, (size_t)ret);
 	book_kernel_in(l, op, (size_t)ret);
+	if (__builtin_expect(note_on, 0))
+		note_plain(w, rq, l, row, why, asked, ret);
 	return ret;
 }

@@ -12,11 +12,15 @@
 
 #include "book.h"
 #include "engine.h"
+#include "observe.h"
 #include "own.h"
 #include "real.h"
 #include "state.h"
 
 #define EXPORT __attribute__((visibility("default")))
+
+/* In a wrapped symbol's own function: where the program goes on. */
+#define CALLER __builtin_return_address(0)
 
 struct way {
 	uint64_t word;		/* of the table */
@@ -24,6 +28,7 @@ struct way {
 	uint64_t held;		/* signals, while f is */
 	enum reason why;	/* what is not plain was left to the kernel all the same */
 	uint32_t generation;	/* of the process that began the call */
+	uint64_t start_ns;	/* by note_start */
 };
 
 /* The slow half of way_in: unknown descriptors, routed ones, re-entry. */
@@ -31,6 +36,9 @@ bool way_find(struct way *w, int fd);
 
 /* The same inside state_hold: looks at fd, adopts it if need be. w->f is the caller's. */
 bool way_adopt(struct way *w, int fd);
+
+/* An observed descriptor in mode strict: way_run is to look at the request. Signals are held. */
+bool way_strict(struct way *w, int fd);
 
 /* Is a data call on fd for way_run? A cancellation point if so. */
 static inline bool way_in(struct way *w, int fd)
@@ -40,8 +48,9 @@ static inline bool way_in(struct way *w, int fd)
 	w->word = fdtab_get(fd);
 	w->why = REASON_changing;
 	w->generation = state_generation;
+	w->start_ns = __builtin_expect(note_on, 0) ? note_start() : 0;
 	if (__builtin_expect(ready && fdtab_tag(w->word) == FD_PLAIN, 1))
-		return false;
+		return __builtin_expect(observe_strict, 0) && way_strict(w, fd);
 	return way_find(w, fd);
 }
 
@@ -69,7 +78,7 @@ static inline bool way_in_write(struct way *w, int fd, size_t n)
 bool way_run(struct way *w, struct request *rq, ssize_t *result);
 
 /* Books what the real call returned, and returns it. errno stays. */
-ssize_t way_book(const struct way *w, enum op op, size_t asked, ssize_t ret);
+ssize_t way_book(const struct way *w, const struct request *rq, size_t asked, ssize_t ret);
 
 /* A result or -errno, as the C library would return it. */
 static inline long entry_result(long r)

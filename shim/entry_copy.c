@@ -138,6 +138,13 @@ static ssize_t in_kernel(ssize_t ret, enum reason why, uint32_t generation)
 	return ret;
 }
 
+/* The kernel moves the descriptor's own offset, by nobody knows yet how much. */
+static void unplaced(const struct end *e)
+{
+	if (!e->at && state_ready())
+		observe_placed(e->fd, -1);
+}
+
 static bool usable(off_t *at)
 {
 	return !at || memory_writable(at, sizeof(*at));
@@ -159,6 +166,8 @@ EXPORT ssize_t copy_file_range(int fd_in, off_t *at_in, int fd_out, off_t *at_ou
 	if (n > 0)
 		return (ssize_t)n;
 	generation = state_generation;
+	unplaced(&in);
+	unplaced(&out);
 	return in_kernel(real.copy_file_range(fd_in, at_in, fd_out, at_out, len, flags), why,
 			 generation);
 }
@@ -177,6 +186,8 @@ EXPORT ssize_t sendfile(int fd_out, int fd_in, off_t *at_in, size_t len)
 	if (n > 0)
 		return (ssize_t)n;
 	generation = state_generation;
+	unplaced(&in);
+	unplaced(&out);
 	return in_kernel(real.sendfile(fd_out, fd_in, at_in, len), why, generation);
 }
 

@@ -309,6 +309,8 @@ EXPORT int fcntl(int fd, int cmd, ...)
 	va_end(ap);
 	if (entry_not_yours(fd))
 		return -1;
+	if (cmd == F_SETFL && observe_is(fdtab_get(fd)))	/* O_DIRECT, O_APPEND: looked at anew */
+		fdtab_set(fd, 0);
 	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC) {
 		return duplicate_with_room(fd, cmd, arg);
 	}
@@ -368,11 +370,16 @@ EXPORT int posix_fadvise(int fd, off_t off, off_t len, int advice)
 
 EXPORT off_t lseek(int fd, off_t off, int whence)
 {
+	off_t at;
+
 	if (entry_not_yours(fd))
 		return -1;
 	if (state_ready())
 		quick_sought(fd);
-	return real.lseek(fd, off, whence);
+	at = real.lseek(fd, off, whence);
+	if (at >= 0 && state_ready())
+		observe_placed(fd, at);
+	return at;
 }
 
 /* The next request's guard sees the new size; here it is only counted. */

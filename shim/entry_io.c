@@ -35,16 +35,16 @@ static inline bool plain_and_alone(int fd)
 /* Out of a stream's window, where that takes no more than copying. */
 static inline bool quick(int fd, void *buf, size_t n, int64_t at)
 {
-	if (!state_ready() || fdtab_tag(fdtab_get(fd)) != FD_FILE)
+	if (!state_ready() || fdtab_tag(fdtab_get(fd)) != FD_FILE || note_on)
 		return false;
 	pthread_testcancel();
 	return quick_read(fd, buf, n, at);
 }
 
-static __attribute__((noinline)) ssize_t read_any(int fd, void *buf, size_t n)
+static __attribute__((noinline)) ssize_t read_any(int fd, void *buf, size_t n, const void *caller)
 {
 	const struct iovec iov = { buf, n };
-	struct request rq = { .op = OP_READ, .fd = fd, .iov = &iov, .iovcnt = 1 };
+	struct request rq = { .op = OP_READ, .fd = fd, .iov = &iov, .iovcnt = 1, .caller = caller };
 	struct way w;
 	ssize_t r;
 
@@ -52,7 +52,7 @@ static __attribute__((noinline)) ssize_t read_any(int fd, void *buf, size_t n)
 		return (ssize_t)n;
 	if (way_in(&w, fd) && way_run(&w, &rq, &r))
 		return r;
-	return way_book(&w, OP_READ, n, real.read(fd, buf, n));
+	return way_book(&w, &rq, n, real.read(fd, buf, n));
 }
 
 /*
@@ -69,10 +69,11 @@ static bool run_again(struct way *w, struct request *rq, int saved_errno, ssize_
 	return true;
 }
 
-static __attribute__((noinline)) ssize_t write_any(int fd, const void *buf, size_t n)
+static __attribute__((noinline)) ssize_t write_any(int fd, const void *buf, size_t n,
+						   const void *caller)
 {
 	const struct iovec iov = { (void *)(uintptr_t)buf, n };
-	struct request rq = { .op = OP_WRITE, .fd = fd, .iov = &iov, .iovcnt = 1 };
+	struct request rq = { .op = OP_WRITE, .fd = fd, .iov = &iov, .iovcnt = 1, .caller = caller };
 	struct way w;
 	const int saved = errno;
 	ssize_t r;
@@ -82,7 +83,7 @@ static __attribute__((noinline)) ssize_t write_any(int fd, const void *buf, size
 	r = real.write(fd, buf, n);
 	if (r < 0 && run_again(&w, &rq, saved, &r))
 		return r;
-	return way_book(&w, OP_WRITE, n, r);
+	return way_book(&w, &rq, n, r);
 }
 
 /* The kernel's answer to a plain call, booked. */
@@ -97,7 +98,7 @@ EXPORT ssize_t read(int fd, void *buf, size_t n)
 	uint32_t generation;
 
 	if (!plain_and_alone(fd))
-		return read_any(fd, buf, n);
+		return read_any(fd, buf, n, CALLER);
 	generation = state_generation;
 	pthread_testcancel();
 	return plain_done(OP_READ, n, sys_inline3(SYS_read, fd, sys_ptr(buf), (long)n), generation);
@@ -108,17 +109,17 @@ EXPORT ssize_t write(int fd, const void *buf, size_t n)
 	uint32_t generation;
 
 	if (!plain_and_alone(fd))
-		return write_any(fd, buf, n);
+		return write_any(fd, buf, n, CALLER);
 	generation = state_generation;
 	pthread_testcancel();
 	return plain_done(OP_WRITE, n, sys_inline3(SYS_write, fd, sys_ptr(buf), (long)n), generation);
 }
 
-EXPORT ssize_t pread(int fd, void *buf, size_t n, off_t off)
+static inline ssize_t pread_any(int fd, void *buf, size_t n, off_t off, const void *caller)
 {
 	const struct iovec iov = { buf, n };
 	struct request rq = { .op = OP_READ, .fd = fd, .positional = true, .off = off,
-			      .iov = &iov, .iovcnt = 1 };
+			      .iov = &iov, .iovcnt = 1, .caller = caller };
 	struct way w;
 	ssize_t r;
 
@@ -126,14 +127,19 @@ EXPORT ssize_t pread(int fd, void *buf, size_t n, off_t off)
 		return (ssize_t)n;
 	if (way_in(&w, fd) && way_run(&w, &rq, &r))
 		return r;
-	return way_book(&w, OP_READ, n, real.pread(fd, buf, n, off));
+	return way_book(&w, &rq, n, real.pread(fd, buf, n, off));
+}
+
+EXPORT ssize_t pread(int fd, void *buf, size_t n, off_t off)
+{
+	return pread_any(fd, buf, n, off, CALLER);
 }
 
 EXPORT ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
 {
 	const struct iovec iov = { (void *)(uintptr_t)buf, n };
 	struct request rq = { .op = OP_WRITE, .fd = fd, .positional = true, .off = off,
-			      .iov = &iov, .iovcnt = 1 };
+			      .iov = &iov, .iovcnt = 1, .caller = CALLER };
 	struct way w;
 	const int saved = errno;
 	ssize_t r;
@@ -143,95 +149,96 @@ EXPORT ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
 	r = real.pwrite(fd, buf, n, off);
 	if (r < 0 && run_again(&w, &rq, saved, &r))
 		return r;
-	return way_book(&w, OP_WRITE, n, r);
+	return way_book(&w, &rq, n, r);
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 {
-	struct request rq = { .op = OP_READ, .fd = fd, .vector = true, .iov = iov, .iovcnt = n };
+	struct request rq = { .op = OP_READ, .fd = fd, .vector = true, .iov = iov, .iovcnt = n, .caller = CALLER };
 	struct way w;
 	ssize_t r;
 
 	if (way_in(&w, fd) && way_run(&w, &rq, &r))
 		return r;
 	r = real.readv(fd, iov, n);
-	return way_book(&w, OP_READ, sum_of(iov, n, r), r);
+	return way_book(&w, &rq, sum_of(iov, n, r), r);
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 {
-	struct request rq = { .op = OP_WRITE, .fd = fd, .vector = true, .iov = iov, .iovcnt = n };
+	struct request rq = { .op = OP_WRITE, .fd = fd, .vector = true, .iov = iov, .iovcnt = n, .caller = CALLER };
 	struct way w;
 	ssize_t r;
 
 	if (way_in(&w, fd) && way_run(&w, &rq, &r))
 		return r;
 	r = real.writev(fd, iov, n);
-	return way_book(&w, OP_WRITE, sum_of(iov, n, r), r);
+	return way_book(&w, &rq, sum_of(iov, n, r), r);
 }
 
 EXPORT ssize_t preadv(int fd, const struct iovec *iov, int n, off_t off)
 {
 	struct request rq = { .op = OP_READ, .fd = fd, .vector = true, .positional = true,
-			      .off = off, .iov = iov, .iovcnt = n };
+			      .off = off, .iov = iov, .iovcnt = n, .caller = CALLER };
 	struct way w;
 	ssize_t r;
 
 	if (way_in(&w, fd) && way_run(&w, &rq, &r))
 		return r;
 	r = real.preadv(fd, iov, n, off);
-	return way_book(&w, OP_READ, sum_of(iov, n, r), r);
+	return way_book(&w, &rq, sum_of(iov, n, r), r);
 }
 
 EXPORT ssize_t pwritev(int fd, const struct iovec *iov, int n, off_t off)
 {
 	struct request rq = { .op = OP_WRITE, .fd = fd, .vector = true, .positional = true,
-			      .off = off, .iov = iov, .iovcnt = n };
+			      .off = off, .iov = iov, .iovcnt = n, .caller = CALLER };
 	struct way w;
 	ssize_t r;
 
 	if (way_in(&w, fd) && way_run(&w, &rq, &r))
 		return r;
 	r = real.pwritev(fd, iov, n, off);
-	return way_book(&w, OP_WRITE, sum_of(iov, n, r), r);
+	return way_book(&w, &rq, sum_of(iov, n, r), r);
 }
 
 /* Offset -1 means the descriptor's own. */
 EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t off, int flags)
 {
 	struct request rq = { .op = OP_READ, .fd = fd, .vector = true, .positional = off != -1,
-			      .off = off, .rwf = flags, .iov = iov, .iovcnt = n };
+			      .off = off, .rwf = flags, .iov = iov, .iovcnt = n, .caller = CALLER };
 	struct way w;
 	ssize_t r;
 
 	if (way_in(&w, fd) && way_run(&w, &rq, &r))
 		return r;
 	r = real.preadv2(fd, iov, n, off, flags);
-	return way_book(&w, OP_READ, sum_of(iov, n, r), r);
+	return way_book(&w, &rq, sum_of(iov, n, r), r);
 }
 
 EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t off, int flags)
 {
 	struct request rq = { .op = OP_WRITE, .fd = fd, .vector = true, .positional = off != -1,
-			      .off = off, .rwf = flags, .iov = iov, .iovcnt = n };
+			      .off = off, .rwf = flags, .iov = iov, .iovcnt = n, .caller = CALLER };
 	struct way w;
 	ssize_t r;
 
 	if (way_in(&w, fd) && way_run(&w, &rq, &r))
 		return r;
 	r = real.pwritev2(fd, iov, n, off, flags);
-	return way_book(&w, OP_WRITE, sum_of(iov, n, r), r);
+	return way_book(&w, &rq, sum_of(iov, n, r), r);
 }
 
 /* The fortified twins: glibc's own stops a program whose buffer is too small. */
 EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)
 {
-	return n > room ? real.__read_chk(fd, buf, n, room) : read(fd, buf, n);
+	return n > room ? real.__read_chk(fd, buf, n, room) : read_any(fd, buf, n, CALLER);
 }
 
 EXPORT ssize_t __pread_chk(int fd, void *buf, size_t n, off_t off, size_t room)
 {
-	return n > room ? real.__pread_chk(fd, buf, n, off, room) : pread(fd, buf, n, off);
+	return n > room ? real.__pread_chk(fd, buf, n, off, room) :
+			   pread_any(fd, buf, n, off, CALLER);
 }
 
 #define TWIN_io(name, of) TWIN_ALIAS(name, of)

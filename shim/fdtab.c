@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 uint32_t fdtab_nobody;
+int64_t fdtab_nowhere;
 static struct fdtab_page first;
 struct fdtab_page *fdtab_pages[FDTAB_PAGES] = { &first };
 

@@ -29,9 +29,11 @@ enum { FD_UNKNOWN = 0, FD_PLAIN = 1, FD_FILE = 2, FD_OWN = 3 };
 struct fdtab_page {
 	uint64_t word[FDTAB_PAGE];
 	uint32_t users[FDTAB_PAGE];
+	int64_t pos[FDTAB_PAGE];	/* of observed descriptors with FD_PLACED: the offset, bytes */
 };
 extern struct fdtab_page *fdtab_pages[FDTAB_PAGES];
 extern uint32_t fdtab_nobody;
+extern int64_t fdtab_nowhere;
 
 static inline unsigned fdtab_tag(uint64_t word)
 {
@@ -126,6 +128,20 @@ static inline uint32_t *fdtab_users(int fd)
 	if ((unsigned)fd < FDTAB_PAGE * FDTAB_PAGES)
 		page = __atomic_load_n(&fdtab_pages[(unsigned)fd / FDTAB_PAGE], __ATOMIC_ACQUIRE);
 	return page ? &page->users[(unsigned)fd % FDTAB_PAGE] : &fdtab_nobody;
+}
+
+/* In an FD_PLAIN word with REASON_observed (observe.h): */
+#define FD_DIRECT	(1u << 17)	/* opened O_DIRECT by the program */
+#define FD_APPENDS	(1u << 18)	/* O_APPEND */
+#define FD_PLACED	(1u << 19)	/* the offset is this process's alone, and kept */
+
+static inline int64_t *fdtab_pos(int fd)
+{
+	struct fdtab_page *page = NULL;
+
+	if ((unsigned)fd < FDTAB_PAGE * FDTAB_PAGES)
+		page = __atomic_load_n(&fdtab_pages[(unsigned)fd / FDTAB_PAGE], __ATOMIC_ACQUIRE);
+	return page ? &page->pos[(unsigned)fd % FDTAB_PAGE] : &fdtab_nowhere;
 }
 
 #define FD_PRIVATE 8u	/* in an FD_UNKNOWN word: opened by this process since its last fork */

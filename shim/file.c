@@ -256,12 +256,6 @@ void file_drop(int fd)
 	locks_unpark();
 }
 
-/* The file that a descriptor of ours serves. */
-static struct file *acquire_owner(uint64_t word)
-{
-	return file_acquire(fdtab_key(word) | FD_FILE);
-}
-
 void file_fresh(int fd)
 {
 	uint64_t word = fdtab_get(fd);
@@ -277,7 +271,7 @@ void file_fresh(int fd)
 	if (fdtab_is_parked(word))
 		locks_unparked();
 	own_lost(fd);
-	f = acquire_owner(word);
+	f = file_acquire(fdtab_key(word) | FD_FILE);
 	if (f) {
 		if (f->twin == fd)
 			f->twin = -1;
@@ -294,7 +288,7 @@ void file_evict(int fd)
 		return;
 	if (fdtab_is_parked(word) && fdtab_replace(fd, word, fdtab_own(0)))
 		locks_unparked();
-	f = acquire_owner(word);
+	f = file_acquire(fdtab_key(word) | FD_FILE);
 	if (!f) {	/* /proc, the ledger's folder, something parked */
 		own_move(fd);
 		return;
@@ -303,8 +297,7 @@ void file_evict(int fd)
 	for (int n = 0; (n = fdtab_next(n, ~0ull, names)) >= 0; n++)
 		if (fdtab_replace(n, names, 0))
 			file_release(f);
-	/* Ours is the last but for requests under way. */
-	if (!wait_for(&f->refs, 1)) {
+	if (!wait_for(&f->refs, 1)) {	/* but for requests under way ours is the last */
 		f->twin = -1;
 		fdtab_set(fd, 0);
 		let_them_enter();
@@ -319,12 +312,20 @@ void file_opened(int fd)
 	fdtab_replace(fd, 0, FD_PRIVATE);
 }
 
+/* The offset of an observed descriptor is not this process's alone any more. */
+static void unplace(int fd, uint64_t word)
+{
+	if (fdtab_tag(word) == FD_PLAIN && (word & FD_PLACED))
+		fdtab_replace(fd, word, word & ~(uint64_t)FD_PLACED);
+}
+
 uint64_t file_word_of_dup(int fd)
 {
 	uint64_t word = fdtab_get(fd);
 
 	if (fdtab_tag(word) == FD_FILE)
 		return file_peek(word)->private ? FD_PRIVATE : 0;
+	unplace(fd, word);	/* two numbers, one offset */
 	return fdtab_tag(word) == FD_UNKNOWN ? word : 0;
 }
 
@@ -334,6 +335,8 @@ void file_shared(void)
 		files[i].private = false;
 	for (int fd = 0; (fd = fdtab_next(fd, ~0ull, FD_PRIVATE)) >= 0; fd++)
 		fdtab_replace(fd, FD_PRIVATE, 0);
+	for (int fd = 0; (fd = fdtab_next(fd, FD_PLACED | FDTAB_TAG, FD_PLACED | FD_PLAIN)) >= 0; fd++)
+		unplace(fd, fdtab_get(fd));
 }
 
 bool file_give_up(void)

@@ -6,6 +6,8 @@
 #include "file.h"
 #include "locks.h"
 #include "log.h"
+#include "note.h"
+#include "observe.h"
 #include "own.h"
 #include "pool.h"
 #include "quick.h"
@@ -67,6 +69,8 @@ static void configure(void)
 			log_bad_value(config_items[i].env, text);
 	}
 	pool_configure(state_config.pool, state_config.chunk);
+	observe_strict = state_config.mode == MODE_strict;
+	note_configure();
 }
 
 /*

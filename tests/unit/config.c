@@ -140,7 +140,10 @@ static void test_texts(void)
 	refuse(CONFIG_MODE, "direct ");
 	refuse(CONFIG_MODE, "of");
 	refuse(CONFIG_MODE, NULL);
-	refuse(CONFIG_MODE, "strict");
+	refuse(CONFIG_MODE, "strict=");
+	refuse(CONFIG_MODE, "strict=1024");
+	refuse(CONFIG_MODE, "strict=512 ");
+	refuse(CONFIG_MODE, "auto");
 
 	ok(config_set(&c, CONFIG_LOG, "-") && !strcmp(c.log, "-"), "log -");
 	ok(config_set(&c, CONFIG_LOG, "") && !c.log, "an empty log is none");

@@ -1,0 +1,85 @@
+#include "names.h"
+
+const char *const counter_names[COUNTERS] = {
+#define COUNTER(name, unit, sentence) #name,
+#include "counters.def"
+#undef COUNTER
+};
+
+const char *const counter_sentences[COUNTERS] = {
+#define COUNTER(name, unit, sentence) sentence,
+#include "counters.def"
+#undef COUNTER
+};
+
+const char *const route_names[ROUTES] = {
+#define ROUTE(name, copies, sentence) #name,
+#include "counters.def"
+#undef ROUTE
+};
+
+const char *const route_sentences[ROUTES] = {
+#define ROUTE(name, copies, sentence) sentence,
+#include "counters.def"
+#undef ROUTE
+};
+
+const unsigned route_copies[ROUTES] = {
+#define ROUTE(name, copies, sentence) copies,
+#include "counters.def"
+#undef ROUTE
+};
+
+const char *const reason_names[REASONS] = {
+#define REASON(name, route, sentence) #name,
+#include "reasons.def"
+#undef REASON
+};
+
+const char *const reason_sentences[REASONS] = {
+#define REASON(name, route, sentence) sentence,
+#include "reasons.def"
+#undef REASON
+};
+
+const char *const class_names[CLASSES] = {
+#define CLASS(name, sentence) #name,
+#include "counters.def"
+#undef CLASS
+};
+
+const char *const class_sentences[CLASSES] = {
+#define CLASS(name, sentence) sentence,
+#include "counters.def"
+#undef CLASS
+};
+
+const char *const align_names[ALIGNS] = {
+#define ALIGN(name, sentence) #name,
+#include "counters.def"
+#undef ALIGN
+};
+
+const char *const align_sentences[ALIGNS] = {
+#define ALIGN(name, sentence) sentence,
+#include "counters.def"
+#undef ALIGN
+};
+
+const char *const op_names[] = {
+	[LEDGER_READ] = "read", [LEDGER_WRITE] = "write", [LEDGER_COPY] = "copy",
+};
+
+const char *const dim_names[DIMS] = {
+	[DIM_address] = "address", [DIM_offset] = "offset", [DIM_length] = "length",
+};
+
+const char *mode_name(enum config_mode mode)
+{
+	static const char *const names[] = {
+		[MODE_direct] = "direct", [MODE_off] = "off", [MODE_observe] = "observe",
+		[MODE_strict] = "strict",
+	};
+
+	return (unsigned)mode < sizeof(names) / sizeof(names[0]) ? names[mode] : "unknown";
+}

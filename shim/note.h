@@ -1,0 +1,39 @@
+/*
+ * note: what is kept of single requests beside the sums: their class, their
+ * call site, a record, and what was wrong with those that failed.
+ * Depends on: classify, site, book.
+ */
+#ifndef DIOSHIM_NOTE_H
+#define DIOSHIM_NOTE_H
+
+#include "book.h"
+#include "classify.h"
+
+struct note {
+	struct ledger *l;
+	struct ledger_file *row;	/* NULL: none */
+	const void *caller;		/* the return address of the wrapped call */
+	enum ledger_op op;
+	int fd;
+	int64_t off;			/* bytes; -1: not known, or the end of the file */
+	size_t asked;
+	ssize_t ret;			/* bytes, or -errno */
+	const struct iovec *iov;	/* covers asked bytes; NULL for copies */
+	int iovcnt;
+	struct align align;		/* 0: direct I/O is never done here */
+	bool strict;			/* refused by us */
+	bool direct;			/* on a descriptor that the program opened O_DIRECT */
+	uint64_t start_ns;		/* CLOCK_REALTIME, by note_start */
+	const struct tally *tally;	/* what was booked of it */
+};
+
+/* Is anything kept? Set once, from the settings. */
+extern bool note_on;
+void note_configure(void);
+
+/* The time, if records are kept; else 0. */
+uint64_t note_start(void);
+
+void note_request(const struct note *n);
+
+#endif

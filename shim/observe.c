@@ -1,0 +1,143 @@
+#include "observe.h"
+
+#include "file.h"
+#include "state.h"
+#include "sys.h"
+
+bool observe_strict;
+
+#define LOOK_EVERY 64	/* calls of a thread: is the descriptor still that file? */
+static __thread unsigned calls;
+
+static struct align align_of(const struct ledger_file *row)
+{
+	if (!row)
+		return (struct align){ 0 };
+	return (struct align){ row->mem_align, row->offset_align, row->write_align, false };
+}
+
+void observe_placed(int fd, int64_t off)
+{
+	const uint64_t word = fdtab_get(fd);
+
+	if (!observe_is(word) || !(word & FD_PLACED))
+		return;
+	if (off >= 0)
+		__atomic_store_n(fdtab_pos(fd), off, __ATOMIC_RELAXED);
+	else
+		fdtab_replace(fd, word, word & ~(uint64_t)FD_PLACED);
+}
+
+/* Now and then: the table is a hint, and somebody may move the offset unseen. */
+static void look(int fd, uint64_t word, const struct ledger_file *row)
+{
+	struct sys_identity id;
+	int64_t off;
+
+	if (sys_identify(fd, false, &id) != 0 || (row && (id.ino != row->ino || id.dev != row->dev))) {
+		if (fdtab_replace(fd, word, 0))
+			book_count(COUNTER_guard_drops, 1);
+		return;
+	}
+	if (!(word & FD_PLACED))
+		return;
+	off = sys_lseek(fd, 0, SEEK_CUR);
+	if (off >= 0)
+		__atomic_store_n(fdtab_pos(fd), off, __ATOMIC_RELAXED);
+}
+
+/* Where a call that moved n bytes began; -1: at the end of the file, or not known. */
+static int64_t began_at(uint64_t word, const struct request *rq, int64_t n)
+{
+	int64_t end;
+
+	if (rq->positional)
+		return rq->off;
+	if (word & FD_PLACED)
+		return __atomic_fetch_add(fdtab_pos(rq->fd), n, __ATOMIC_RELAXED);
+	end = sys_lseek(rq->fd, 0, SEEK_CUR);
+	return end < n ? -1 : end - n;
+}
+
+static bool appends(uint64_t word, const struct request *rq)
+{
+	return rq->op == OP_WRITE && ((word & FD_APPENDS) || (rq->rwf & RWF_APPEND));
+}
+
+static void note(struct ledger *l, uint64_t word, const struct request *rq, int64_t off,
+		 size_t asked, ssize_t ret, bool strict, uint64_t start_ns)
+{
+	const bool direct = word & FD_DIRECT;
+	struct tally t = { .off = off };
+	struct note n = {
+		.l = l, .row = book_row_at(l, fdtab_row(word)), .caller = rq->caller,
+		.op = rq->op == OP_READ ? LEDGER_READ : LEDGER_WRITE, .fd = rq->fd, .off = off,
+		.asked = asked, .ret = ret, .iov = rq->iov, .iovcnt = rq->iovcnt,
+		.strict = strict, .direct = direct, .start_ns = start_ns, .tally = &t,
+	};
+
+	if (!appends(word, rq) || strict)
+		n.align = align_of(n.row);
+	if (ret > 0) {
+		t.routes[direct ? ROUTE_zero_copy : ROUTE_cached] = (uint64_t)ret;
+		if (!direct)
+			t.reasons[REASON_observed] = (uint64_t)ret;
+	}
+	note_request(&n);
+}
+
+void observe_book(struct ledger *l, uint64_t word, const struct request *rq, size_t asked,
+		  ssize_t ret, uint64_t start_ns)
+{
+	const bool direct = word & FD_DIRECT;
+	struct ledger_file *row = book_row_at(l, fdtab_row(word));
+	int64_t n = ret > 0 ? ret : 0, off;
+
+	book_call_in(l, asked, ret);
+	if (ret >= 0) {
+		book_moved_in(l, row, rq->op, direct ? ROUTE_zero_copy : ROUTE_cached,
+			      direct ? REASON_NONE : REASON_observed, (size_t)ret);
+		book_kernel_in(l, rq->op, (size_t)ret);
+	}
+	off = began_at(word, rq, n);
+	note(l, word, rq, appends(word, rq) ? -1 : off, asked, ret, false, start_ns);
+	if (++calls % LOOK_EVERY == 0 && l != &book_spare)
+		look(rq->fd, word, row);
+}
+
+/* Where the request will begin, and may it be refused there at all? */
+static bool will_begin_at(uint64_t word, const struct request *rq, const struct ledger_file *row,
+			  int64_t *off)
+{
+	const int flags = sys_fcntl(rq->fd, F_GETFL, 0), access = flags & O_ACCMODE;
+	struct sys_identity id;
+
+	if (flags < 0 || rq->len == 0 || access == (rq->op == OP_READ ? O_WRONLY : O_RDONLY) ||
+	    sys_identify(rq->fd, false, &id) != 0 || id.ino != row->ino || id.dev != row->dev)
+		return false;
+	*off = rq->positional ? rq->off : sys_lseek(rq->fd, 0, SEEK_CUR);
+	if (appends(word, rq))
+		*off = (int64_t)id.size;
+	/* At the end of the file the kernel has said 0 before it looks. */
+	return *off >= 0 && (rq->op == OP_WRITE || row->block_device || (uint64_t)*off < id.size);
+}
+
+bool observe_refuses(struct ledger *l, uint64_t word, const struct request *rq)
+{
+	const struct ledger_file *row = book_row_at(l, fdtab_row(word));
+	struct plan_in in = { .op = rq->op, .len = rq->len, .iov = rq->iov, .iovcnt = rq->iovcnt,
+			      .align = align_of(row) };
+	struct classified c;
+	int64_t off;
+
+	if (!row || !(rq->op == OP_READ ? in.align.read : in.align.write) || !in.align.mem ||
+	    !will_begin_at(word, rq, row, &off))
+		return false;
+	in.off = (uint64_t)off;
+	classify_asked(&c, &in);
+	if (!c.off)
+		return false;
+	book_call_in(l, rq->len, -EINVAL);
+	note(l, word, rq, off, rq->len, -EINVAL, true, note_start());
+	return true;
+}
