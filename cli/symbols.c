@@ -111,11 +111,11 @@ static void reader_stop(void)
 /* A reader may have gone mad before it answered. */
 static bool answer_valid(const struct symbols_answer *a, ssize_t size)
 {
-	if (size < (ssize_t)sizeof(*a) - SYMBOLS_TEXT || !a->text_n ||
-	    a->text_n > SYMBOLS_TEXT || a->frames_n > SYMBOL_FRAMES ||
-	    a->why >= SYMBOLS_WHYS ||
-	    (size_t)size != offsetof(struct symbols_answer, text) + a->text_n ||
-	    a->text[a->text_n - 1] != '\0')
+	const size_t head = offsetof(struct symbols_answer, text);
+
+	if (size <= (ssize_t)head || a->text_n != (size_t)size - head ||
+	    a->text_n > SYMBOLS_TEXT || a->text[a->text_n - 1] != '\0' ||
+	    a->frames_n > SYMBOL_FRAMES || a->why >= SYMBOLS_WHYS)
 		return false;
 	for (unsigned i = 0; i < a->frames_n; i++)
 		if (a->frames[i].function >= a->text_n || a->frames[i].file >= a->text_n)
