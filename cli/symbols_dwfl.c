@@ -11,7 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NAME_MAX_KEPT = 1000 };	/* bytes: names of templates know no end */
+enum {
+	NAME_KEPT = 1000,	/* bytes: names of templates know no end */
+	CHAIN_MAX = 64,
+};
 
 const char *const symbols_unbuilt;
 
@@ -118,7 +121,7 @@ static char *demangle(const char *name)
 
 static uint16_t add_text(struct symbols_answer *a, const char *text)
 {
-	size_t len = text ? strnlen(text, NAME_MAX_KEPT) : 0, at = a->text_n;
+	size_t len = text ? strnlen(text, NAME_KEPT) : 0, at = a->text_n;
 
 	if (!len || at + len + 1 > SYMBOLS_TEXT)
 		return 0;
@@ -141,13 +144,21 @@ static void add_frame(struct symbols_answer *a, const char *function,
 	free(plain);
 }
 
-static const char *name_of(Dwarf_Die *die)
+/* symbol: where the machine code is, if it is this function's own; or NULL. */
+static const char *name_of(Dwarf_Die *die, const char *symbol)
 {
 	Dwarf_Attribute attr;
 	const char *name = dwarf_formstring(
 		dwarf_attr_integrate(die, DW_AT_linkage_name, &attr));
 
-	return name ? name : dwarf_diename(die);
+	/* Rust's newer mangling is unknown to libstdc++; the plain name is readable. */
+	if (name && strncmp(name, "_R", 2) != 0)
+		return name;
+	/* What lies in a nameless namespace has its full name in the symbol alone. */
+	if (!name && symbol && strncmp(symbol, "_Z", 2) == 0)
+		return symbol;
+	name = dwarf_diename(die);
+	return name ? name : symbol;
 }
 
 /* ---- debug information ---------------------------------------------------- */
@@ -165,16 +176,49 @@ static Dwarf_Die *unit_at(Dwfl_Module *module, Dwarf_Addr address, Dwarf_Addr *b
 	return unit;
 }
 
-/* Innermost first, up to the unit. dwarf_getscopes alone leaves the caller's side. */
-static int scopes_at(Dwarf_Die *unit, Dwarf_Addr pc, Dwarf_Die **scopes)
+/* With -gsplit-dwarf the functions are in a file of their own, the lines are not. */
+static Dwarf_Die functions_of(Dwarf_Die *unit)
 {
-	Dwarf_Die *near = NULL;
-	int n = dwarf_getscopes(unit, pc, &near);
+	Dwarf_Die split;
 
-	if (n > 0)
-		n = dwarf_getscopes_die(&near[0], scopes);
-	free(near);
-	return n;
+	if (dwarf_cu_info(unit->cu, NULL, NULL, NULL, &split, NULL, NULL, NULL) == 0 &&
+	    dwarf_tag(&split) == DW_TAG_compile_unit)
+		return split;
+	return *unit;
+}
+
+/* The functions around pc, outermost first. */
+struct chain {
+	unsigned n;
+	Dwarf_Die dies[CHAIN_MAX];
+};
+
+/*
+ * Not by dwarf_getscopes: it finds nothing where the definition of what was
+ * inlined is in another unit, as after LTO.
+ */
+static bool descend(Dwarf_Die *parent, Dwarf_Addr pc, struct chain *chain)
+{
+	Dwarf_Die die;
+
+	if (dwarf_child(parent, &die) != 0)
+		return false;
+	do {
+		int tag = dwarf_tag(&die);
+		bool names = tag == DW_TAG_namespace || tag == DW_TAG_structure_type ||
+			     tag == DW_TAG_class_type || tag == DW_TAG_module;
+		bool function = tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine;
+
+		if (names && descend(&die, pc, chain))
+			return true;
+		if (names || dwarf_haspc(&die, pc) <= 0)
+			continue;
+		if (function && chain->n < CHAIN_MAX)
+			chain->dies[chain->n++] = die;
+		descend(&die, pc, chain);
+		return true;
+	} while (dwarf_siblingof(&die, &die) == 0);
+	return false;
 }
 
 static int number_of(Dwarf_Die *die, unsigned which)
@@ -200,28 +244,28 @@ static const char *call_file(Dwarf_Die *unit, Dwarf_Die *die)
 static void add_debug_frames(Dwfl_Module *module, Dwarf_Addr address, const char *symbol,
 			     struct symbols_answer *a)
 {
+	struct chain chain = { 0 };
 	Dwarf_Addr bias;
-	Dwarf_Die *unit = unit_at(module, address, &bias), *scopes = NULL;
+	Dwarf_Die *unit = unit_at(module, address, &bias), functions;
 	Dwarf_Line *at = unit ? dwarf_getsrc_die(unit, address - bias) : NULL;
 	const char *file = at ? dwarf_linesrc(at, NULL, NULL) : NULL;
-	int n = unit ? scopes_at(unit, address - bias, &scopes) : 0, line = 0;
+	int line = 0;
 
 	if (at)
 		dwarf_lineno(at, &line);
-	for (int i = 0; i < n; i++) {
-		int tag = dwarf_tag(&scopes[i]);
+	if (unit) {
+		functions = functions_of(unit);
+		descend(&functions, address - bias, &chain);
+	}
+	while (chain.n--) {
+		Dwarf_Die *die = &chain.dies[chain.n];
 
-		if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
-			continue;
-		add_frame(a, name_of(&scopes[i]), file, line);
-		if (tag == DW_TAG_subprogram)
-			break;
-		file = call_file(unit, &scopes[i]);
-		line = number_of(&scopes[i], DW_AT_call_line);
+		add_frame(a, name_of(die, chain.n ? NULL : symbol), file, line);
+		file = call_file(&functions, die);
+		line = number_of(die, DW_AT_call_line);
 	}
 	if (!a->frames_n && symbol)
 		add_frame(a, symbol, file, line);
-	free(scopes);
 }
 
 void symbols_read(const struct symbols_question *q, struct symbols_answer *a)
@@ -247,6 +291,6 @@ void symbols_read(const struct symbols_question *q, struct symbols_answer *a)
 	add_debug_frames(module, address, symbol, a);
 	if (!a->frames_n)
 		a->why = SYMBOLS_NO_NAME;
-	else if (!a->frames[0].line)
+	else if (!a->frames[0].file)
 		a->why = SYMBOLS_NO_LINE;
 }

@@ -10,8 +10,17 @@ template <typename T> struct box {
 };
 }
 
+namespace {
+__attribute__((noinline)) void nameless()
+{
+	where(__LINE__);
+	__asm__ volatile("");
+}
+}
+
 int main()
 {
 	outer::box<int>().site(1);
 	outer::box<char *>().site(nullptr);
+	nameless();
 }
