@@ -138,7 +138,7 @@ static void test_builds(void)
 	has_name("exported", "plain_site", no_line);
 	ok(run("cc -O2 -o unstripped $S/site.c"), "built: without -g");
 	has_name("unstripped", "plain_site", no_line);
-	ok(run("cc -O2 -o stripped $S/site.c && strip -s stripped"), "built: stripped");
+	ok(run("cc -O2 -Wl,--build-id -o stripped $S/site.c && strip -s stripped"), "built: stripped");
 	has_name("stripped", NULL, "stripped: no symbol covers it");
 
 	if (!run("command -v clang >/dev/null"))
@@ -248,19 +248,31 @@ static void test_dead_reader(void)
 	ok(symbols_find(&sites[0].at, &s), "another file gets another reader");
 }
 
+/* libdebuginfod makes its cache before it asks a server. */
+static void ask_network(char cache[1100])
+{
+	snprintf(cache, 1100, "%s/debuginfod", folder);
+	setenv("DEBUGINFOD_CACHE_PATH", cache, 1);
+	setenv("DEBUGINFOD_URLS", "http://127.0.0.1:9", 1);
+}
+
 int main(void)
 {
+	char cache[1100];
+
 	if (symbols_unbuilt) {
 		is_unknown("/proc/self/exe", 0, symbols_unbuilt);
 		test_not_there();
 		return done_testing();
 	}
 	begin();
+	ask_network(cache);
 	test_builds();
 	test_cxx();
 	test_not_there();
 	test_replaced();
 	test_dead_reader();
+	ok(access(cache, F_OK) != 0, "the network was not asked for debug information");
 	end();
 	return done_testing();
 }
