@@ -28,11 +28,17 @@ SHIM_LD  := -shared -Wl,-O1,--as-needed,--no-undefined-version,-z,defs,-z,now,-z
 
 SHIM_SRC := $(wildcard shim/*.c)
 SHIM_OBJ := $(SHIM_SRC:%.c=$(B)/%.o)
-CLI_SRC  := $(wildcard cli/*.c)
+
+# Optional: elfutils' libdw names call sites. A "yes" is kept in the build folder; LIBDW=no does without.
+LIBDW    := $(or $(filter yes,$(shell cat $(B)/libdw 2>/dev/null)),$(shell \
+            echo 'int main(void) { return !dwfl_version(0); }' | $(CC) $(CFLAGS) -include elfutils/libdwfl.h \
+            -x c -o /dev/null - -ldw -lelf 2>/dev/null && echo yes || echo no))
+CLI_LIBS := $(if $(filter yes,$(LIBDW)),-ldw -lelf -ldl)
+CLI_SRC  := $(filter-out $(if $(filter yes,$(LIBDW)),%_none.c,%_dwfl.c),$(wildcard cli/*.c))
 CLI_OBJ  := $(CLI_SRC:%.c=$(B)/%.o) $(B)/shim/config.o
 PROGS    := $(patsubst tests/progs/%.c,$(B)/tests/%,$(wildcard tests/progs/*.c))
 MULTI    := $(patsubst tests/progs/%/,$(B)/tests/%,$(wildcard tests/progs/*/))
-UNITS    := $(patsubst tests/unit/%.c,$(B)/tests/unit_%,$(wildcard tests/unit/*.c))
+UNITS     = $(addprefix $(B)/tests/,$(UNIT_NAMES))
 TESTS    := $(wildcard tests/*.t tests/programs/*.t tests/hazards/*.t tests/machines/*.t)
 SOAKS    := $(wildcard tests/machines/*.soak)
 DURATION ?= 600
@@ -58,8 +64,13 @@ $(B)/shim/%.o: shim/%.c
 	@mkdir -p $(@D)
 	$(CC) $(SHIM_CF) $(PLAIN_CF) -c -o $@ $<
 
-$(B)/dioshim: $(CLI_OBJ)
-	$(CC) $(CFLAGS) -Wl,--as-needed,-z,now,-z,relro -o $@ $(CLI_OBJ)
+$(B)/dioshim: $(CLI_OBJ) $(B)/libdw
+	$(CC) $(CFLAGS) -Wl,--as-needed,-z,now,-z,relro -o $@ $(CLI_OBJ) $(CLI_LIBS)
+
+# Written only when the answer is another one: then the command is linked anew.
+$(B)/libdw: ask
+	@mkdir -p $(@D)
+	@echo $(LIBDW) | cmp -s - $@ || { echo "libdw, for names in reports: $(LIBDW)"; echo $(LIBDW) > $@; }
 
 $(B)/cli/%.o: cli/%.c
 	@mkdir -p $(@D)
@@ -68,6 +79,15 @@ $(B)/cli/%.o: cli/%.c
 $(B)/tests/unit_%: tests/unit/%.c $(SHIM_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(BASE) -Ishim -Itests -o $@ $< $(SHIM_OBJ) -ldl -pthread
+
+# Units of the command: of its objects each links what it needs.
+$(B)/cli/cli.a: $(CLI_OBJ) $(B)/libdw
+	@rm -f $@
+	ar rcs $@ $(filter-out %/main.o,$(CLI_OBJ))
+
+$(B)/tests/unit_cli_%: tests/unit_cli/%.c $(B)/cli/cli.a
+	@mkdir -p $(@D)
+	$(CC) $(BASE) -Icli -Ishim -Itests -DSOURCES='"$(CURDIR)/tests/unit_cli"' -o $@ $< $(B)/cli/cli.a $(CLI_LIBS)
 
 PROG_CF  := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Itests
 
@@ -85,7 +105,7 @@ $(MULTI): $(B)/tests/%: $$(wildcard tests/progs/$$*/*.[ch])
 
 tests-build: all $(PROGS) $(MULTI) $(UNITS)	## build the test programs
 
-check: all	## install or name what the tests need, and run them (TAP, by prove)
+check:	## install or name what the tests need, and run them (TAP, by prove)
 	tests/install-deps
 	$(MAKE) tests-build
 	DIOSHIM_BUILD=$(abspath $(B)) tests/prove-all $(B)/check.log -j$(JOBS) $(if $(V),-v) $(UNITS) $(TESTS)
@@ -108,4 +128,4 @@ clean:	## remove the build folder
 help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t16
 
-.PHONY: all tests-build check soak demo bench clean help
+.PHONY: all ask tests-build check soak demo bench clean help

@@ -4,6 +4,7 @@
 #include "gather.h"
 
 #include "cli.h"
+#include "human.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -38,60 +39,6 @@ static const char *const reason_sentences[REASONS] = {
 #include "reasons.def"
 #undef REASON
 };
-
-struct number {
-	char text[32];
-};
-
-/* 1,234,567 */
-static struct number count(uint64_t n)
-{
-	char digits[24];
-	struct number out;
-	int len = snprintf(digits, sizeof(digits), "%" PRIu64, n), k = 0;
-
-	for (int i = 0; i < len; i++) {
-		if (i && (len - i) % 3 == 0)
-			out.text[k++] = ',';
-		out.text[k++] = digits[i];
-	}
-	out.text[k] = '\0';
-	return out;
-}
-
-static struct number bytes(uint64_t n)
-{
-	static const char units[] = "KMGTPE";
-	double x = (double)n;
-	struct number out;
-	int unit = -1;
-
-	/* Not 1024.0 of a unit: that is 1.0 of the next. */
-	for (; x >= (unit < 0 ? 1024 : 1023.95) && unit < 5; unit++)
-		x /= 1024;
-	if (unit < 0)
-		snprintf(out.text, sizeof(out.text), "%" PRIu64 " B", n);
-	else
-		snprintf(out.text, sizeof(out.text), "%.1f %ciB", x, units[unit]);
-	return out;
-}
-
-/* Rounded, but 0 and 100 only when it is nothing and all. */
-static struct number share(uint64_t part, uint64_t all)
-{
-	double x = all ? 100.0 * (double)part / (double)all : 0;
-	struct number out;
-
-	if (!all)
-		strcpy(out.text, "-");
-	else if (part && x < 0.05)
-		strcpy(out.text, "<0.1 %");
-	else if (part < all && x >= 99.95)
-		strcpy(out.text, ">99.9 %");
-	else
-		snprintf(out.text, sizeof(out.text), "%.1f %%", x);
-	return out;
-}
 
 static const char *plural(size_t n)
 {
@@ -189,7 +136,7 @@ static void head(const struct out *o, const struct report *r)
 		fprintf(o->f, "%sdioshim:%s ", o->bold, o->end);
 		wrap(o, 9, 9, shown);
 	}
-	fprintf(o->f, "         %s process%s, %.2f s", count(r->all_n).text,
+	fprintf(o->f, "         %s process%s, %.2f s", human_count(r->all_n).text,
 		plural(r->all_n), (double)r->elapsed_ns / 1e9);
 	if (r->alive_n)
 		fprintf(o->f, "; %zu still run%s: figures of this moment",
@@ -220,8 +167,8 @@ static void routes(const struct out *o, const struct report *r)
 		fprintf(o->f, "  %s%-9s%s %9s %11s %8s %7u   %s\n",
 			i == ROUTE_zero_copy && s->bytes ? o->good : "", name,
 			i == ROUTE_zero_copy && s->bytes ? o->end : "",
-			count(s->calls).text, bytes(s->bytes).text,
-			i == ROUTE_not_file ? "" : share(s->bytes, all).text,
+			human_count(s->calls).text, human_bytes(s->bytes).text,
+			i == ROUTE_not_file ? "" : human_share(s->bytes, all).text,
 			t->copies, o->width >= 98 ? t->sentence : "");
 	}
 }
@@ -234,18 +181,18 @@ static void copies(const struct out *o, const struct report *r)
 		return;
 	}
 	line(o, "copies: %s made, %s saved of the %s a buffered run would have made (%s)",
-	     bytes(r->made_bytes).text, bytes(r->saved_bytes).text,
-	     bytes(r->buffered_bytes).text,
-	     share(r->saved_bytes, r->buffered_bytes).text);
+	     human_bytes(r->made_bytes).text, human_bytes(r->saved_bytes).text,
+	     human_bytes(r->buffered_bytes).text,
+	     human_share(r->saved_bytes, r->buffered_bytes).text);
 	if (r->counters[COUNTER_copied_bytes])
 		line(o, "file to file, direct to direct: %s",
-		     bytes(r->counters[COUNTER_copied_bytes]).text);
+		     human_bytes(r->counters[COUNTER_copied_bytes]).text);
 	if (r->counters[COUNTER_widened_bytes])
 		line(o, "reads widened to whole blocks: %s beyond what was asked",
-		     bytes(r->counters[COUNTER_widened_bytes]).text);
+		     human_bytes(r->counters[COUNTER_widened_bytes]).text);
 	if (r->counters[COUNTER_rewritten_bytes])
 		line(o, "written a second time, through the cache: %s",
-		     bytes(r->counters[COUNTER_rewritten_bytes]).text);
+		     human_bytes(r->counters[COUNTER_rewritten_bytes]).text);
 }
 
 static const struct report *sorted_report;
@@ -278,7 +225,7 @@ static void reasons(const struct out *o, const struct report *r)
 		if (first)
 			fprintf(o->f, "\n  %swhat stopped the rest%s\n", o->bold, o->end);
 		first = false;
-		fprintf(o->f, "  %10s  %10s  ", count(s->calls).text, bytes(s->bytes).text);
+		fprintf(o->f, "  %10s  %10s  ", human_count(s->calls).text, human_bytes(s->bytes).text);
 		wrap(o, 26, 26, reason_sentences[order[i]]);
 	}
 }
@@ -299,8 +246,8 @@ static void one_file(const struct out *o, const struct ledger_file *file)
 			 file->mem_align, file->offset_align);
 	fprintf(o->f, "  %s%*s %11s %11s %9s %11s\n", shown,
 		(int)(width > columns(shown) ? width - columns(shown) : 0), "",
-		bytes(file->read_bytes).text, bytes(file->written_bytes).text,
-		share(file->routes[ROUTE_zero_copy].bytes, all).text, align);
+		human_bytes(file->read_bytes).text, human_bytes(file->written_bytes).text,
+		human_share(file->routes[ROUTE_zero_copy].bytes, all).text, align);
 }
 
 static void files(const struct out *o, const struct report *r)
@@ -319,7 +266,7 @@ static void files(const struct out *o, const struct report *r)
 		one_file(o, file);
 	}
 	if (shown < r->files_n)
-		line(o, "and %s more", count(r->files_n - shown).text);
+		line(o, "and %s more", human_count(r->files_n - shown).text);
 }
 
 static void witness(const struct out *o, const struct report *r)
@@ -327,8 +274,8 @@ static void witness(const struct out *o, const struct report *r)
 	putc('\n', o->f);
 	if (r->read_n)
 		line(o, "the kernel counted %s (rchar + wchar): %s seen by the shim, %s not seen%s",
-		     bytes(r->kernel.rchar + r->kernel.wchar).text,
-		     bytes(r->seen_bytes).text, bytes(r->unseen_bytes).text,
+		     human_bytes(r->kernel.rchar + r->kernel.wchar).text,
+		     human_bytes(r->seen_bytes).text, human_bytes(r->unseen_bytes).text,
 		     r->unseen_bytes ? " (stdio inside libc, raw system calls, io_uring)" : "");
 	if (r->unread_n)
 		line(o, "%zu process%s left no last reading (killed): not in this line",

@@ -4,7 +4,8 @@
 
 CHECK_FLAGS := -O1 -g -fno-omit-frame-pointer
 CHECK_ENV    = DIOSHIM_BUILD=$(abspath $(1)) timeout -k 30 $(2)m prove --merge --timer -j$(JOBS) $(if $(V),-v)
-UNIT_NAMES  := $(patsubst tests/unit/%.c,unit_%,$(wildcard tests/unit/*.c))
+UNIT_NAMES  := $(patsubst tests/unit/%.c,unit_%,$(wildcard tests/unit/*.c)) \
+               $(patsubst tests/unit_cli/%.c,unit_cli_%,$(wildcard tests/unit_cli/*.c))
 units_in     = $(addprefix $(1)/tests/,$(UNIT_NAMES))
 
 # ---- address and undefined behaviour ----------------------------------------

@@ -18,17 +18,18 @@ FUZZ_plan    := shim/plan.c
 # The command's main gives way to the target's.
 FUZZ_CF := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -g -Ishim -Icli -DDIOSHIM_VERSION='"$(VERSION)"'
 FUZZ_MAIN = $(if $(filter %/main.c,$^),-Dmain=dioshim_main)
+FUZZ_LIBS = -pthread $(if $(filter cli/%,$^),$(CLI_LIBS))
 FUZZ_SANITIZE := -O1 -fsanitize=address,undefined,fuzzer -fno-sanitize-recover=undefined
 
 .SECONDEXPANSION:
 $(B)/fuzz/fuzz_%: tests/fuzz/%.c $$(FUZZ_$$*) tests/fuzz/fuzz.mk $(wildcard tests/fuzz/*.h shim/*.h shim/*.def cli/*.h)
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_CF) $(FUZZ_MAIN) $(FUZZ_SANITIZE) -o $@ $(filter %.c,$^) -pthread
+	$(FUZZ_CC) $(FUZZ_CF) $(FUZZ_MAIN) $(FUZZ_SANITIZE) -o $@ $(filter %.c,$^) $(FUZZ_LIBS)
 
 $(B)/fuzz/smoke_%: tests/fuzz/%.c tests/fuzz/replay.c $$(FUZZ_$$*) tests/fuzz/fuzz.mk $(wildcard tests/fuzz/*.h shim/*.h shim/*.def cli/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(FUZZ_CF) -O1 -c -o $@.replay.o tests/fuzz/replay.c
-	$(CC) $(FUZZ_CF) $(FUZZ_MAIN) -O1 -o $@ $(filter-out %/replay.c,$(filter %.c,$^)) $@.replay.o -pthread
+	$(CC) $(FUZZ_CF) $(FUZZ_MAIN) -O1 -o $@ $(filter-out %/replay.c,$(filter %.c,$^)) $@.replay.o $(FUZZ_LIBS)
 
 fuzz: $(addprefix $(B)/fuzz/fuzz_,$(FUZZ))	## fuzz the planner, the engine and the parsers, DURATION (60 s) each; FUZZ=... for some
 	DIOSHIM_BUILD=$(abspath $(B)) tests/fuzz/run $(if $(filter file,$(origin DURATION)),60,$(DURATION)) $(FUZZ)
