@@ -64,6 +64,7 @@ struct site {
 	bool others;			/* the row that gathers what found no room */
 	unsigned frames_n;
 	struct place frames[LEDGER_FRAMES];
+	uint64_t until_ns;		/* CLOCK_REALTIME: its modules were mapped till then; 0: still */
 	const char *path;		/* NULL: no file */
 	uint64_t dev, ino;
 	uint32_t mem_align, offset_align;	/* for this operation, bytes; 0: not known, or never direct */
@@ -75,6 +76,7 @@ struct site {
 /* A request that failed for its alignment. */
 struct misfit {
 	uint32_t pid;
+	uint64_t until_ns;		/* as in struct site */
 	struct place caller;
 	const char *path;
 	struct ledger_misfit m;
@@ -100,6 +102,7 @@ struct report {
 	struct record *records;		/* by time */
 	size_t records_n;
 	uint64_t records_lost;		/* overwritten by newer ones */
+	bool explain;			/* call sites are wanted, by name */
 	char *command;			/* what was run; NULL: the processes tell */
 	uint64_t elapsed_ns;
 
@@ -155,6 +158,9 @@ struct kernel_count process_kernel(const struct process *p);
 uint64_t process_seen(const struct process *p);
 
 void report_text(const struct report *r, FILE *f);
+
+/* The requests that failed, and, where r->explain says so, call sites by name, with advice. */
+void report_explain(const struct report *r, FILE *f);
 void report_json(const struct report *r, FILE *f);
 
 struct json;

@@ -3,14 +3,37 @@
 
 #include "json.h"
 #include "names.h"
+#include "symbols.h"
 
 #include <string.h>
 
-static void place(struct json *j, const struct place *p)
+static void names_of(struct json *j, const struct place *p, uint64_t until_ns)
+{
+	const struct symbol_site at = { p->module, p->ino, p->offset, until_ns };
+	struct symbol s = { 0 };
+
+	json_open(j, "names", '[');
+	if (p->module && symbols_find(&at, &s))
+		for (unsigned i = 0; i < s.frames_n; i++) {
+			json_open(j, NULL, '{');
+			json_text(j, "function", s.frames[i].function);
+			if (s.frames[i].file)
+				json_text(j, "file", s.frames[i].file);
+			if (s.frames[i].line)
+				json_number(j, "line", s.frames[i].line);
+			json_close(j, '}');
+		}
+	json_close(j, ']');
+}
+
+/* By name, innermost inlined function first, only where the names are asked for. */
+static void place(struct json *j, const struct report *r, const struct place *p, uint64_t until_ns)
 {
 	if (p->module)
 		json_name(j, "module", "module_hex", p->module);
 	json_number(j, p->module ? "offset" : "address", p->offset);
+	if (r->explain)
+		names_of(j, p, until_ns);
 }
 
 /* Which remainders by the file's alignment there were, most frequent first. */
@@ -51,7 +74,7 @@ static void dimension(struct json *j, const struct ledger_site *s, unsigned d)
 	json_close(j, '}');
 }
 
-static void site(struct json *j, const struct site *s)
+static void site(struct json *j, const struct report *r, const struct site *s)
 {
 	json_open(j, NULL, '{');
 	json_text(j, "op", op_names[s->op]);
@@ -59,7 +82,7 @@ static void site(struct json *j, const struct site *s)
 	json_open(j, "frames", '[');
 	for (unsigned i = 0; i < s->frames_n; i++) {
 		json_open(j, NULL, '{');
-		place(j, &s->frames[i]);
+		place(j, r, &s->frames[i], s->until_ns);
 		json_close(j, '}');
 	}
 	json_close(j, ']');
@@ -82,7 +105,7 @@ static void site(struct json *j, const struct site *s)
 	json_close(j, '}');
 }
 
-static void misfit(struct json *j, const struct misfit *f)
+static void misfit(struct json *j, const struct report *r, const struct misfit *f)
 {
 	json_open(j, NULL, '{');
 	json_number(j, "pid", f->pid);
@@ -90,7 +113,7 @@ static void misfit(struct json *j, const struct misfit *f)
 	json_number(j, "start_ns", f->m.start_ns);
 	json_text(j, "op", op_names[f->m.op <= LEDGER_COPY ? f->m.op : LEDGER_READ]);
 	json_open(j, "caller", '{');
-	place(j, &f->caller);
+	place(j, r, &f->caller, f->until_ns);
 	json_close(j, '}');
 	if (f->path)
 		json_name(j, "path", "path_hex", f->path);
@@ -114,13 +137,14 @@ void report_json_sites(const struct report *r, struct json *j)
 {
 	json_open(j, "sites", '[');
 	for (size_t i = 0; i < r->sites_n; i++)
-		site(j, &r->sites[i]);
+		site(j, r, &r->sites[i]);
 	json_close(j, ']');
 	json_number(j, "misfits_seen", r->misfits_seen);
 	json_open(j, "misfits", '[');
 	for (size_t i = 0; i < r->misfits_n; i++)
-		misfit(j, &r->misfits[i]);
+		misfit(j, r, &r->misfits[i]);
 	json_close(j, ']');
+	symbols_end();
 	json_open(j, "records", '{');
 	json_number(j, "kept", r->records_n);
 	json_number(j, "overwritten", r->records_lost);

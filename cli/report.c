@@ -15,6 +15,7 @@ struct options {
 static const struct argp_option option_list[] = {
 	{ "output", 'o', "FILE", 0, "text report, instead of on standard output", 0 },
 	{ "json", 'j', "FILE", 0, "the report as JSON; - is standard output, instead of the text", 0 },
+	{ "explain", 'e', NULL, 0, "name the call sites that had bytes copied", 0 },
 	{ "check", 'c', NULL, 0, "exit 1 when a ledger does not close", 0 },
 	{ 0 },
 };
@@ -49,11 +50,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'o': o->text = arg; return 0;
 	case 'j': o->json = arg; return 0;
 	case 'c': o->check = true; return 0;
+	case 'e': o->report.explain = true; return 0;
 	case ARGP_KEY_ARG: add(o, arg); return 0;
 	case ARGP_KEY_NO_ARGS: argp_error(state, "no ledger file or folder given");
 		return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}
+}
+
+static void text_and_sites(const struct report *r, FILE *f)
+{
+	report_text(r, f);
+	if (r->explain || r->misfits_seen)
+		report_explain(r, f);
 }
 
 static bool write_report(const struct report *r, const char *name,
@@ -90,7 +99,8 @@ int cmd_report(int argc, char **argv)
 	if (o.json)
 		good = write_report(&o.report, o.json, report_json);
 	if (!json_alone)
-		good &= write_report(&o.report, o.text ? o.text : "-", report_text);
+		good &= write_report(&o.report, o.text ? o.text : "-",
+				     text_and_sites);
 	status = o.bad || (o.check && o.report.open_n) ? STATUS_OPEN : 0;
 	report_free(&o.report);
 	return good ? status : STATUS_OWN;

@@ -5,6 +5,7 @@
 #include "spawn.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +14,18 @@
 struct run {
 	struct settings settings;
 	const char *text, *json;	/* file names; NULL: stderr, none */
+	bool explain;
+	bool fail_on_misaligned;	/* then a success is none */
+	uint64_t misaligned;		/* requests */
 	FILE *text_file, *json_file;
 	char **command;
 	char library[PATH_MAX];
 	struct folder folder;
 	uint64_t began_ns;		/* CLOCK_REALTIME, as in the ledgers */
 };
+
+#define OWN_OPTIONS	4	/* beside the settings */
+#define FAIL_KEY	'F'
 
 static uint64_t now_ns(clockid_t clock)
 {
@@ -37,6 +44,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	}
 	switch (key) {
+	case 'e':
+		run->explain = true;
+		return 0;
+	case FAIL_KEY:
+		run->fail_on_misaligned = true;
+		return 0;
 	case 'o':
 		run->text = arg;
 		return 0;
@@ -57,7 +70,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static int parse_options(struct run *run, int argc, char **argv)
 {
-	struct argp_option options[CONFIGS + 3] = {
+	struct argp_option options[CONFIGS + OWN_OPTIONS + 1] = {
+		{ "explain", 'e', NULL, 0, "name the call sites that had bytes copied, with what was off "
+		  "and what would help (as --backtrace=1, if that is not given)", 0 },
+		{ "fail-on-misaligned", FAIL_KEY, NULL, 0, "exit 1 when the command succeeded, but made "
+		  "requests that a bare O_DIRECT open would have refused", 0 },
 		{ "output", 'o', "FILE", 0, "text report, instead of on standard error", 0 },
 		{ "json", 'j', "FILE", 0, "the report as JSON; - is standard output", 0 },
 	};
@@ -71,10 +88,10 @@ static int parse_options(struct run *run, int argc, char **argv)
 	};
 	error_t e;
 
-	settings_options(options + 2);
+	settings_options(options + OWN_OPTIONS);
 	e = argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, run);
 	for (unsigned i = 0; i < CONFIGS; i++)
-		free((void *)(uintptr_t)options[2 + i].doc);
+		free((void *)(uintptr_t)options[OWN_OPTIONS + i].doc);
 	return e ? STATUS_OWN : 0;
 }
 
@@ -144,6 +161,8 @@ static bool print_report(struct run *run, const struct ending *end, struct repor
 			 run->command[0], run->folder.path);
 	if (r->processes_n || run->text)
 		report_text(r, run->text_file);
+	if (r->processes_n && (run->explain || r->misfits_seen))
+		report_explain(r, run->text_file);
 	if (run->json_file)
 		report_json(r, run->json_file);
 	return close_outputs(run);
@@ -174,10 +193,24 @@ static int run_command(struct run *run, struct ending *end)
 	report_last_words(&report, end->pid, &end->words);
 	report_sum(&report);
 	report.command = join(run->command);
+	report.explain = run->explain;
+	run->misaligned = report.counters[COUNTER_misaligned_calls];
 	written = print_report(run, end, &report);
 	report_free(&report);
 	/* A command that succeeded without its report is half a success. */
 	return written || end->signaled || end->status ? 0 : STATUS_OWN;
+}
+
+/* What the report asked for speaks of has to be kept. */
+static void want_sites(struct run *run)
+{
+	const char *mode = run->settings.text[CONFIG_MODE], **depth = &run->settings.text[CONFIG_BACKTRACE];
+
+	if (!mode)
+		mode = getenv(config_items[CONFIG_MODE].env);
+	if (!*depth && !getenv(config_items[CONFIG_BACKTRACE].env) &&
+	    (run->explain || run->fail_on_misaligned || (mode && strncmp(mode, "strict", 6) == 0)))
+		*depth = "1";
 }
 
 int cmd_run(int argc, char **argv)
@@ -189,6 +222,7 @@ int cmd_run(int argc, char **argv)
 
 	if (status)
 		return status;
+	want_sites(&run);
 	if (!settings_check(&run.settings) || !locate_library(run.library))
 		return STATUS_OWN;
 	status = program_check(run.command[0], library);
@@ -207,5 +241,9 @@ int cmd_run(int argc, char **argv)
 	folder_remove(&run.folder);
 	if (status)
 		return status;
+	if (run.fail_on_misaligned && run.misaligned && !end.signaled && !end.status) {
+		complain("%" PRIu64 " misaligned request%s", run.misaligned, run.misaligned == 1 ? "" : "s");
+		return STATUS_OPEN;
+	}
 	end_alike(&end);
 }

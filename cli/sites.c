@@ -75,7 +75,7 @@ static void add_site(struct report *r, struct ledger *l, struct ledger_sites *s,
 	to = &r->sites[r->sites_n++];
 	*to = (struct site){
 		.op = from->op <= LEDGER_COPY ? (enum ledger_op)from->op : LEDGER_READ,
-		.others = others, .sum = *from,
+		.others = others, .sum = *from, .until_ns = l->end_ns,
 		.frames_n = from->frames_n < LEDGER_FRAMES ? from->frames_n : LEDGER_FRAMES,
 	};
 	for (unsigned i = 0; i < to->frames_n; i++)
@@ -100,7 +100,7 @@ static void add_misfits(struct report *r, struct ledger *l, struct ledger_sites 
 			continue;
 		r->misfits = must_grow(r->misfits, r->misfits_n, sizeof(*r->misfits));
 		r->misfits[r->misfits_n++] = (struct misfit){
-			.pid = l->pid, .caller = caller_of(s, m->site),
+			.pid = l->pid, .until_ns = l->end_ns, .caller = caller_of(s, m->site),
 			.path = path_of(l, m->file), .m = *m,
 		};
 	}
@@ -241,6 +241,8 @@ static void merge(struct site *a, const struct site *b)
 	to->asked_bytes += from->asked_bytes;
 	to->misaligned_calls += from->misaligned_calls;
 	to->refused_calls += from->refused_calls;
+	if (!b->until_ns || (a->until_ns && b->until_ns > a->until_ns))
+		a->until_ns = b->until_ns;
 	add(to->routes, from->routes, ROUTES);
 	add(to->reason_bytes, from->reason_bytes, REASONS);
 	add(to->classes, from->classes, CLASSES);

@@ -5,95 +5,18 @@
 
 #include "cli.h"
 #include "human.h"
+#include "names.h"
+#include "page.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
-#define WIDTH_MIN	80
-#define WIDTH_MAX	100
 #define TOP_FILES	8
-
-struct out {
-	FILE *f;
-	unsigned width;
-	const char *bold, *good, *bad, *end;
-};
-
-struct route_text {
-	const char *name, *sentence;
-	unsigned copies;
-};
-
-static const struct route_text route_texts[ROUTES] = {
-#define ROUTE(name, copies, sentence) { #name, sentence, copies },
-#include "counters.def"
-#undef ROUTE
-};
-
-static const char *const reason_sentences[REASONS] = {
-#define REASON(name, route, sentence) sentence,
-#include "reasons.def"
-#undef REASON
-};
 
 static const char *plural(size_t n)
 {
 	return n == 1 ? "" : "es";
-}
-
-/* Columns that it takes: characters, not bytes. */
-static unsigned columns_of(const char *text, size_t len)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < len; i++)
-		n += ((unsigned char)text[i] & 0xc0) != 0x80;
-	return n;
-}
-
-static unsigned columns(const char *text)
-{
-	return columns_of(text, strlen(text));
-}
-
-/* Words after what is printed already, in lines that begin at an indent. */
-static void wrap(const struct out *o, unsigned at, unsigned indent, const char *text)
-{
-	while (*text) {
-		size_t len = strcspn(text, " ");
-		unsigned word = columns_of(text, len);
-
-		if (at > indent && at + 1 + word > o->width) {
-			fprintf(o->f, "\n%*s", (int)indent, "");
-			at = indent;
-		} else if (at > indent) {
-			putc(' ', o->f);
-			at++;
-		}
-		fwrite(text, 1, len, o->f);
-		at += word;
-		text += len + (text[len] == ' ');
-	}
-	putc('\n', o->f);
-}
-
-__attribute__((format(printf, 2, 3)))
-static void line(const struct out *o, const char *fmt, ...)
-{
-	char *text = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) >= 0) {
-		fputs("  ", o->f);
-		wrap(o, 2, 2, text);
-	}
-	va_end(ap);
-	free(text);
 }
 
 static const char *title(const struct report *r)
@@ -103,28 +26,7 @@ static const char *title(const struct report *r)
 	return r->processes_n ? r->processes[0].command : "(no ledger)";
 }
 
-/* At most so many columns; what is cut out leaves three dots, near the left. */
-static void shorten(const char *text, unsigned max, char *to, size_t size)
-{
-	unsigned all = columns(text), head = max / 4, cut;
-	const char *tail = text;
-
-	if (all <= max || max < 8) {
-		snprintf(to, size, "%s", text);
-		return;
-	}
-	cut = all - (max - 3);
-	for (unsigned n = 0; n < head + cut; n++)
-		for (tail++; ((unsigned char)*tail & 0xc0) == 0x80;)
-			tail++;
-	for (unsigned n = 0; n < head; n++)
-		do
-			*to++ = *text++, size--;
-		while (((unsigned char)*text & 0xc0) == 0x80);
-	snprintf(to, size, "...%s", tail);
-}
-
-static void head(const struct out *o, const struct report *r)
+static void head(const struct page *o, const struct report *r)
 {
 	char *command = strdup(title(r)), *shown = command ? malloc(strlen(command) + 8) : NULL;
 
@@ -132,9 +34,9 @@ static void head(const struct out *o, const struct report *r)
 		for (char *c = command; (c = strpbrk(c, "\t\n"));)
 			*c = ' ';
 		make_printable(command);
-		shorten(command, 3 * o->width, shown, strlen(command) + 8);
+		page_shorten(command, 3 * o->width, shown, strlen(command) + 8);
 		fprintf(o->f, "%sdioshim:%s ", o->bold, o->end);
-		wrap(o, 9, 9, shown);
+		page_wrap(o, 9, 9, shown);
 	}
 	fprintf(o->f, "         %s process%s, %.2f s", human_count(r->all_n).text,
 		plural(r->all_n), (double)r->elapsed_ns / 1e9);
@@ -146,14 +48,13 @@ static void head(const struct out *o, const struct report *r)
 	free(command);
 }
 
-static void routes(const struct out *o, const struct report *r)
+static void routes(const struct page *o, const struct report *r)
 {
 	uint64_t all = r->buffered_bytes + r->routes[ROUTE_in_kernel].bytes;
 
 	fprintf(o->f, "\n  %sroute %13s %11s %8s %7s%s\n", o->bold, "calls",
 		"bytes", "share", "copies", o->end);
 	for (unsigned i = 0; i < ROUTES; i++) {
-		const struct route_text *t = &route_texts[i];
 		const struct ledger_sum *s = &r->routes[i];
 		bool always = i == ROUTE_zero_copy || i == ROUTE_bounced ||
 			      i == ROUTE_cached;
@@ -161,7 +62,7 @@ static void routes(const struct out *o, const struct report *r)
 
 		if (!s->calls && !s->bytes && !always)
 			continue;
-		snprintf(name, sizeof(name), "%s", t->name);
+		snprintf(name, sizeof(name), "%s", route_names[i]);
 		for (char *c = name; *c; c++)
 			*c = *c == '_' ? '-' : *c;
 		fprintf(o->f, "  %s%-9s%s %9s %11s %8s %7u   %s\n",
@@ -169,29 +70,29 @@ static void routes(const struct out *o, const struct report *r)
 			i == ROUTE_zero_copy && s->bytes ? o->end : "",
 			human_count(s->calls).text, human_bytes(s->bytes).text,
 			i == ROUTE_not_file ? "" : human_share(s->bytes, all).text,
-			t->copies, o->width >= 98 ? t->sentence : "");
+			route_copies[i], o->width >= 98 ? route_sentences[i] : "");
 	}
 }
 
-static void copies(const struct out *o, const struct report *r)
+static void copies(const struct page *o, const struct report *r)
 {
 	putc('\n', o->f);
 	if (!r->buffered_bytes) {
-		line(o, "copies: none made, none to save: no file data went through the shim");
+		page_line(o, "copies: none made, none to save: no file data went through the shim");
 		return;
 	}
-	line(o, "copies: %s made, %s saved of the %s a buffered run would have made (%s)",
+	page_line(o, "copies: %s made, %s saved of the %s a buffered run would have made (%s)",
 	     human_bytes(r->made_bytes).text, human_bytes(r->saved_bytes).text,
 	     human_bytes(r->buffered_bytes).text,
 	     human_share(r->saved_bytes, r->buffered_bytes).text);
 	if (r->counters[COUNTER_copied_bytes])
-		line(o, "file to file, direct to direct: %s",
+		page_line(o, "file to file, direct to direct: %s",
 		     human_bytes(r->counters[COUNTER_copied_bytes]).text);
 	if (r->counters[COUNTER_widened_bytes])
-		line(o, "reads widened to whole blocks: %s beyond what was asked",
+		page_line(o, "reads widened to whole blocks: %s beyond what was asked",
 		     human_bytes(r->counters[COUNTER_widened_bytes]).text);
 	if (r->counters[COUNTER_rewritten_bytes])
-		line(o, "written a second time, through the cache: %s",
+		page_line(o, "written a second time, through the cache: %s",
 		     human_bytes(r->counters[COUNTER_rewritten_bytes]).text);
 }
 
@@ -208,7 +109,7 @@ static int by_bytes(const void *x, const void *y)
 					  : (*a > *b) - (*a < *b);
 }
 
-static void reasons(const struct out *o, const struct report *r)
+static void reasons(const struct page *o, const struct report *r)
 {
 	unsigned order[REASONS];
 	bool first = true;
@@ -226,11 +127,37 @@ static void reasons(const struct out *o, const struct report *r)
 			fprintf(o->f, "\n  %swhat stopped the rest%s\n", o->bold, o->end);
 		first = false;
 		fprintf(o->f, "  %10s  %10s  ", human_count(s->calls).text, human_bytes(s->bytes).text);
-		wrap(o, 26, 26, reason_sentences[order[i]]);
+		page_wrap(o, 26, 26, reason_sentences[order[i]]);
 	}
 }
 
-static void one_file(const struct out *o, const struct ledger_file *file)
+/* What direct I/O would make of it, or has made. */
+static void classes(const struct page *o, const struct report *r)
+{
+	uint64_t all = 0, calls = r->counters[COUNTER_misaligned_calls];
+
+	for (unsigned i = 0; i < CLASSES; i++)
+		all += r->classes[i];
+	if (!all && !calls)
+		return;
+	fprintf(o->f, "\n  %swhat these bytes are to direct I/O%s\n", o->bold, o->end);
+	for (unsigned i = 0; i < CLASSES; i++) {
+		fprintf(o->f, "  %10s  %10s  ", human_share(r->classes[i], all).text,
+			human_bytes(r->classes[i]).text);
+		page_wrap(o, 26, 26, class_sentences[i]);
+	}
+	if (calls)
+		page_line(o, "misaligned requests, which a bare O_DIRECT open would have refused: %s",
+			  human_count(calls).text);
+	if (r->counters[COUNTER_refused_calls])
+		page_line(o, "of them refused with EINVAL, by mode strict: %s",
+			  human_count(r->counters[COUNTER_refused_calls]).text);
+	if (r->counters[COUNTER_explained_calls])
+		page_line(o, "refused by the kernel, on the program's own O_DIRECT descriptors: %s",
+			  human_count(r->counters[COUNTER_explained_calls]).text);
+}
+
+static void one_file(const struct page *o, const struct ledger_file *file)
 {
 	unsigned width = o->width - 48;
 	uint64_t all = 0;
@@ -240,17 +167,17 @@ static void one_file(const struct out *o, const struct ledger_file *file)
 		all += file->routes[i].bytes;
 	memcpy(path, file->path, sizeof(path));
 	make_printable(path);
-	shorten(path, width, shown, sizeof(shown));
+	page_shorten(path, width, shown, sizeof(shown));
 	if (file->offset_align)
 		snprintf(align, sizeof(align), "%" PRIu32 "/%" PRIu32,
 			 file->mem_align, file->offset_align);
 	fprintf(o->f, "  %s%*s %11s %11s %9s %11s\n", shown,
-		(int)(width > columns(shown) ? width - columns(shown) : 0), "",
+		(int)(width > page_columns(shown) ? width - page_columns(shown) : 0), "",
 		human_bytes(file->read_bytes).text, human_bytes(file->written_bytes).text,
 		human_share(file->routes[ROUTE_zero_copy].bytes, all).text, align);
 }
 
-static void files(const struct out *o, const struct report *r)
+static void files(const struct page *o, const struct report *r)
 {
 	size_t shown = 0;
 
@@ -266,22 +193,22 @@ static void files(const struct out *o, const struct report *r)
 		one_file(o, file);
 	}
 	if (shown < r->files_n)
-		line(o, "and %s more", human_count(r->files_n - shown).text);
+		page_line(o, "and %s more", human_count(r->files_n - shown).text);
 }
 
-static void witness(const struct out *o, const struct report *r)
+static void witness(const struct page *o, const struct report *r)
 {
 	putc('\n', o->f);
 	if (r->read_n)
-		line(o, "the kernel counted %s (rchar + wchar): %s seen by the shim, %s not seen%s",
+		page_line(o, "the kernel counted %s (rchar + wchar): %s seen by the shim, %s not seen%s",
 		     human_bytes(r->kernel.rchar + r->kernel.wchar).text,
 		     human_bytes(r->seen_bytes).text, human_bytes(r->unseen_bytes).text,
 		     r->unseen_bytes ? " (stdio inside libc, raw system calls, io_uring)" : "");
 	if (r->unread_n)
-		line(o, "%zu process%s left no last reading (killed): not in this line",
+		page_line(o, "%zu process%s left no last reading (killed): not in this line",
 		     r->unread_n, plural(r->unread_n));
 	if (r->stale_n)
-		line(o, "%zu process%s killed after a reading: what came later is not in this line",
+		page_line(o, "%zu process%s killed after a reading: what came later is not in this line",
 		     r->stale_n, r->stale_n == 1 ? " was" : "es were");
 	for (size_t i = 0; i < r->processes_n; i++) {
 		const struct process *p = &r->processes[i];
@@ -289,41 +216,21 @@ static void witness(const struct out *o, const struct report *r)
 		if (!p->open)
 			continue;
 		fputs(o->bad, o->f);
-		line(o, "LEDGER DOES NOT CLOSE: process %" PRIu32 ": %s%s", p->pid,
+		page_line(o, "LEDGER DOES NOT CLOSE: process %" PRIu32 ": %s%s", p->pid,
 		     p->open, p->alive ? " (it still runs: perhaps inside a call)" :
 		     p->state == LEDGER_RUNNING ? " (it was killed: perhaps inside a call)" : "");
 		fputs(o->end, o->f);
 	}
 }
 
-static void prepare(struct out *o, FILE *f)
-{
-	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
-	bool terminal = isatty(fileno(f));
-	struct winsize ws;
-
-	*o = (struct out){ f, WIDTH_MAX, "", "", "", "" };
-	if (!terminal)
-		return;
-	if (ioctl(fileno(f), TIOCGWINSZ, &ws) == 0 && ws.ws_col &&
-	    ws.ws_col < WIDTH_MAX)
-		o->width = ws.ws_col < WIDTH_MIN ? WIDTH_MIN : ws.ws_col;
-	if ((none && *none) || !term || strcmp(term, "dumb") == 0)
-		return;
-	o->bold = "\033[1m";
-	o->good = "\033[32m";
-	o->bad = "\033[1;31m";
-	o->end = "\033[0m";
-}
-
 void report_text(const struct report *r, FILE *f)
 {
 	char *text = NULL;
 	size_t size;
-	struct out o;
+	struct page o;
 
 	/* One write: reports of two runs must not mix on a terminal. */
-	prepare(&o, f);
+	page_begin(&o, f);
 	o.f = open_memstream(&text, &size);
 	if (!o.f)
 		return;
@@ -332,6 +239,7 @@ void report_text(const struct report *r, FILE *f)
 		routes(&o, r);
 		copies(&o, r);
 		reasons(&o, r);
+		classes(&o, r);
 		files(&o, r);
 		witness(&o, r);
 	}

@@ -172,6 +172,8 @@ static enum reason route_file(int fd, const struct stat *st, int flags, bool pri
 
 	if (!look_at_path(fd, st, row))
 		return REASON_excluded;
+	if (state_config.mode == MODE_strict && own_is_standard(fd, st))
+		return REASON_standard_stream;
 	if (state_config.mode == MODE_off)
 		return REASON_switched_off;
 	why = align_discover(fd, st, &facts);
@@ -239,7 +241,7 @@ uint64_t adopt(int fd)
 		word = f ? file_word(f) : fdtab_plain(why, book_row_number(row));
 		if (why == REASON_observed)
 			word = observed_word(fd, flags, before & FD_PRIVATE, row);
-		else if (why != REASON_excluded)
+		else if (why != REASON_excluded && why != REASON_standard_stream)
 			book_count(f ? COUNTER_files_routed : COUNTER_files_refused, 1);
 	}
 	if (!fdtab_replace(fd, before, word)) {	/* another thread was first */

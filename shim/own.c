@@ -192,10 +192,19 @@ static int open_folder(const char *path)
 	return fd < 0 ? fd : own_raise(fd, 0);
 }
 
+static struct sys_identity standard[3];
+
+bool own_is_standard(int fd, const struct stat *st)
+{
+	return fd >= 0 && fd < 3 && standard[fd].ino == st->st_ino && standard[fd].dev == st->st_dev;
+}
+
 void own_start(void)
 {
 	const struct config *c = &state_config;
 
+	for (int fd = 0; fd < 3 && c->mode == MODE_strict; fd++)
+		sys_identify(fd, false, &standard[fd]);
 	own_proc = open_folder("/proc");
 	if (c->dir)
 		own_dir = open_folder(c->dir);

@@ -86,6 +86,12 @@ bool own_give_up(void);
  */
 bool own_inherit(const char *text, void (*each)(int fd));
 
+/*
+ * Is number fd what the program had there as standard input, output or error when
+ * it was started? Known in mode strict only.
+ */
+bool own_is_standard(int fd, const struct stat *st);
+
 void own_start(void);
 
 /* Is it what a second descriptor is? Where only its number speaks for its being ours. */
