@@ -264,3 +264,17 @@ enum reason align_discover(int fd, const struct stat *st, struct align_facts *fa
 	}
 	return REASON_NONE;
 }
+
+enum reason align_refusal(int err)
+{
+	switch (err) {
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+		return REASON_no_descriptor;
+	case -EINVAL:
+		return REASON_no_direct;
+	default:
+		return REASON_refused;
+	}
+}
