@@ -100,7 +100,7 @@ static void text_trial(const struct place *p, FILE *f)
 
 static void text_verdict(const struct place *p, FILE *f)
 {
-	fprintf(f, "%s: ", answers[p->direct]);
+	fprintf(f, "direct I/O: %s: ", answers[p->direct]);
 	put_text(f, p->path);
 	if (p->direct != ANSWER_YES) {
 		fputs(": ", f);
@@ -139,13 +139,13 @@ void doctor_text(const struct doctor *d, FILE *f)
 	fprintf(f, "kernel %s\n", u.release);
 	for (int i = 0; i < HOST_KERNEL; i++)
 		text_answer(&d->kernel[i], f);
-	fputs("\nswiotlb: may the kernel copy once more for a device?\n", f);
+	fprintf(f, "\nSWIOTLB, one more copy by the kernel for a device: %s: %s\n", answers[d->swiotlb.answer],
+		d->swiotlb.text);
 	for (int i = 0; i < HOST_SWIOTLB; i++)
 		text_answer(&d->evidence[i], f);
-	text_answer(&d->swiotlb, f);
 	putc('\n', f);
 	for (size_t i = 0; i < d->places_n; i++)
-		fputs("direct I/O: ", f), text_verdict(&d->places[i], f);
+		text_verdict(&d->places[i], f);
 }
 
 /* ---- JSON ------------------------------------------------------------------ */

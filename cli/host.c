@@ -35,8 +35,7 @@ static void statx_dioalign(struct finding *f, int fd, bool said)
 	if (said || (fd >= 0 && sys_fstatx(fd, SYS_STATX_DIOALIGN, &stx) == 0 && (stx.mask & SYS_STATX_DIOALIGN)))
 		finding_set(f, ANSWER_YES, "files say what direct I/O wants of them");
 	else
-		finding_set(f, ANSWER_NO, "not said of any file here: block devices, and the devices of "
-			    "ext4, xfs and f2fs, are asked instead");
+		finding_set(f, ANSWER_NO, "of no file here: the devices are asked instead, of ext4, xfs and f2fs");
 }
 
 static void cachestat(struct finding *f, int fd)
@@ -50,9 +49,9 @@ static void cachestat(struct finding *f, int fd)
 	}
 	r = sys_cachestat_of(fd, 0, 4096, &cs);
 	if (r == 0)
-		finding_set(f, ANSWER_YES, "direct writes are guarded against pages that others have mapped");
+		finding_set(f, ANSWER_YES, "direct writes mind pages that others have mapped");
 	else
-		finding_set(f, ANSWER_NO, "direct writes are not guarded against pages that others have mapped (%s)",
+		finding_set(f, ANSWER_NO, "direct writes do not see pages that others have mapped (%s)",
 			    strerror(-r));
 }
 
@@ -76,10 +75,10 @@ static void multigrain(struct finding *f, int fd)
 			missed++;
 	}
 	if (missed)
-		finding_set(f, ANSWER_NO, "%d of %d changes did not show: ctime moves in ticks, and readers are "
-			    "read ahead for by its age alone", missed, CHANGES);
+		finding_set(f, ANSWER_NO, "%d of %d changes did not show: it moves in ticks, only its age is proof",
+			    missed, CHANGES);
 	else
-		finding_set(f, ANSWER_YES, "ctime showed each of %d changes to those who are read ahead for", CHANGES);
+		finding_set(f, ANSWER_YES, "each of %d changes showed: proof for what is read ahead", CHANGES);
 }
 
 static void kernel_aio(struct finding *f)
@@ -107,7 +106,7 @@ static void populate(struct finding *f)
 	}
 	r = sys_madvise(at, n, MADV_POPULATE_WRITE);
 	if (r == 0)
-		finding_set(f, ANSWER_YES, "the kernel says whether it would take a buffer, before bytes are copied to it");
+		finding_set(f, ANSWER_YES, "the kernel says whether it takes a buffer, before bytes are copied");
 	else
 		finding_set(f, ANSWER_NO, "what would be bounced stays cached: the kernel does not say whether it takes a buffer (%s)", strerror(-r));
 	munmap(at, n);
@@ -121,7 +120,7 @@ static void dontcache(struct finding *f, int fd)
 	if (fd < 0)
 		no_file(f);
 	else if (preadv2(fd, &iov, 1, 0, RWF_DONTCACHE) >= 0)
-		finding_set(f, ANSWER_YES, "not used: such calls of a program stay in the cache, and leave it at once");
+		finding_set(f, ANSWER_YES, "not used; calls with it are left to the page cache");
 	else
 		finding_set(f, ANSWER_NO, "not used (%s)", strerror(errno));
 }
