@@ -81,7 +81,7 @@ is "$(said 'paths[0].trial')" none "/proc: not tried"
 if strace -o /dev/null true 2>/dev/null; then
 	RUN_AS=(strace -y -e trace=open,openat -o trace)
 	opened() {	# PATTERN: how often more than looked at
-		grep -q '"kinds/file", O_RDONLY|O_PATH' trace || echo none traced
+		grep -q '"kinds/file", .*O_PATH' trace || echo none traced
 		grep -v O_PATH trace | grep -cE "<[^>]*$1>\$"
 	}
 	doctor kinds/file kinds/fifo kinds/socket /dev/null
@@ -89,9 +89,15 @@ if strace -o /dev/null true 2>/dev/null; then
 	is "$(opened "/(fifo|socket|null)")" 0 "FIFO, socket and character device are not opened"
 	DIOSHIM_EXCLUDE= doctor kinds/file /proc/self/oom_score
 	is "$(opened /oom_score)" 0 "nor is what its file system refuses"
+	doctor kinds
+	number=$(grep -E '^open' trace | grep -n -m 1 O_TMPFILE | cut -d : -f 1)
+	RUN_AS=(strace -e trace=open,openat -e inject=open,openat:error=EOPNOTSUPP:when="$number" -o trace)
+	doctor kinds
+	is "$(grep -c 'O_TMPFILE.*INJECTED' trace) $status $(said 'paths[0].trial')" "1 0 written" "a folder without O_TMPFILE"
+	is "$(ls -A kinds)" "$(printf '%s\n' dangling fifo file link socket)" "and its temporary file is gone"
 	RUN_AS=()
 else
-	skip "FIFOs are not opened" "strace cannot trace here"
+	skip "what is opened" "strace cannot trace here"
 fi
 DIOSHIM_EXCLUDE="$(pwd -P)/kinds" doctor kinds/file
 verdict 1 no excluded "DIOSHIM_EXCLUDE of the environment"
