@@ -21,6 +21,7 @@ int swiotlb_figure(const char *name, uint64_t *value)
 	int err = 0;
 	FILE *f;
 
+	*value = 0;
 	snprintf(path, sizeof(path), DEBUGFS "/swiotlb/%s", name);
 	f = fopen(path, "re");
 	if (!f) {
