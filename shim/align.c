@@ -117,11 +117,11 @@ static bool device_trusted(dev_t dev)
 	if (n <= 0)
 		return false;
 	link[n] = '\0';
-	/* ".../block/vda" or, for a partition, ".../block/vda/vda1" */
-	name = strstr(link, "/block/");
+	/* ".../block/vda/vda1", ".../nvme/nvme0/nvme0n1": a partition is called after its disk. */
+	name = strrchr(link, '/');
 	if (!name)
 		return false;
-	name += strlen("/block/");
+	name++;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		if (strncmp(name, good[i], strlen(good[i])) == 0)
 			return true;

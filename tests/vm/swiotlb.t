@@ -67,6 +67,8 @@ if [ "$KERNEL" = 6.1 ]; then
 	is "$(said kernel.statx_dioalign.answer) $(said kernel.cachestat.answer)" "yes no" "6.1 has statx's alignment, not cachestat"
 	is "$(said kernel.multigrain_ctime.answer) $(said kernel.rwf_dontcache.answer)" "no no" "nor multigrain ctime, nor RWF_DONTCACHE"
 	is "$(said 'paths[0].align.mem') $(said 'paths[0].align.pages_only')" "4096 1" "and its O_DIRECT is trusted with whole pages only"
+elif [ "$KERNEL" = 6.12 ]; then
+	is "$(said 'paths[0].align.mem') $(said 'paths[0].align.pages_only')" "4 0" "6.12 is trusted with it"
 fi
 
 for name in sums events after; do
