@@ -38,7 +38,7 @@ static const char *base_name(const char *path)
 }
 
 /* "f (store.c:12), inlined in g (store.c:40), of /bin/store+0x1a2b" */
-static void put_place(FILE *f, const struct place *p, uint64_t until_ns)
+static void put_place(FILE *f, const struct code *p, uint64_t until_ns)
 {
 	struct symbol_site at = { p->module, p->ino, p->offset, until_ns };
 	struct symbol s = { 0 };

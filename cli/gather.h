@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "ledger.h"
+#include "swiotlb.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,7 +54,7 @@ struct process {
 };
 
 /* Where a module is NULL the offset is an address. */
-struct place {
+struct code {
 	const char *module;
 	uint64_t ino, offset;
 };
@@ -63,7 +64,7 @@ struct site {
 	enum ledger_op op;
 	bool others;			/* the row that gathers what found no room */
 	unsigned frames_n;
-	struct place frames[LEDGER_FRAMES];
+	struct code frames[LEDGER_FRAMES];
 	uint64_t until_ns;		/* CLOCK_REALTIME: its modules were mapped till then; 0: still */
 	const char *path;		/* NULL: no file */
 	uint64_t dev, ino;
@@ -77,14 +78,14 @@ struct site {
 struct misfit {
 	uint32_t pid;
 	uint64_t until_ns;		/* as in struct site */
-	struct place caller;
+	struct code caller;
 	const char *path;
 	struct ledger_misfit m;
 };
 
 struct record {
 	uint32_t pid;
-	struct place caller;
+	struct code caller;
 	const char *path;
 	struct ledger_record r;
 };
@@ -102,6 +103,8 @@ struct report {
 	struct record *records;		/* by time */
 	size_t records_n;
 	uint64_t records_lost;		/* overwritten by newer ones */
+	bool watched;			/* swiotlb was, while the command ran */
+	struct swiotlb_result swiotlb;	/* the whole host's */
 	bool explain;			/* call sites are wanted, by name */
 	char *command;			/* what was run; NULL: the processes tell */
 	uint64_t elapsed_ns;

@@ -45,9 +45,9 @@ static const char *path_of(struct ledger *l, uint32_t number)
 	return row ? text_of(row->path, sizeof(row->path)) : NULL;
 }
 
-static struct place place_of(struct ledger_sites *s, const struct ledger_frame *f)
+static struct code place_of(struct ledger_sites *s, const struct ledger_frame *f)
 {
-	struct place p = { NULL, 0, f->offset };
+	struct code p = { NULL, 0, f->offset };
 
 	if (f->module && f->module <= LEDGER_MODULES) {
 		struct ledger_module *m = &s->modules[f->module - 1];
@@ -58,10 +58,10 @@ static struct place place_of(struct ledger_sites *s, const struct ledger_frame *
 	return p;
 }
 
-static struct place caller_of(struct ledger_sites *s, uint32_t site)
+static struct code caller_of(struct ledger_sites *s, uint32_t site)
 {
 	if (!site || site > LEDGER_SITES || !s->sites[site - 1].frames_n)
-		return (struct place){ NULL, 0, 0 };
+		return (struct code){ NULL, 0, 0 };
 	return place_of(s, &s->sites[site - 1].frames[0]);
 }
 
@@ -119,7 +119,7 @@ static void add_records(struct report *r, struct ledger *l, struct ledger_sites 
 		r->records = must_grow(r->records, r->records_n, sizeof(*r->records));
 		r->records[r->records_n++] = (struct record){
 			.pid = l->pid, .path = path_of(l, list[i].file), .r = list[i],
-			.caller = s ? caller_of(s, list[i].site) : (struct place){ NULL, 0, 0 },
+			.caller = s ? caller_of(s, list[i].site) : (struct code){ NULL, 0, 0 },
 		};
 	}
 }
