@@ -72,6 +72,8 @@ struct site {
 	enum align_from align_from;
 	struct ledger_site sum;		/* its figures */
 	uint64_t copied_bytes;		/* that a CPU copied; figured by report_sum */
+	size_t files_n;			/* of report_group_sites: path is the one with most bytes, */
+	uint64_t file_bytes;		/* which are these */
 };
 
 /* A request that failed for its alignment. */
@@ -149,6 +151,9 @@ void *must_grow(void *list, size_t n, size_t size);
 /* What follows struct ledger in a ledger's file: call sites, misfits, records (sites.c). */
 void report_add_sites(struct report *r, struct ledger *l);
 void report_sum_sites(struct report *r);
+/* The call sites, each with all of its files, by their copies; to be freed. */
+struct site *report_group_sites(const struct report *r, size_t *n);
+
 void report_free_sites(struct report *r);
 
 /* Sorts and sums; after the last addition. */

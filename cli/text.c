@@ -202,9 +202,9 @@ static void swiotlb(const struct page *o, const struct report *r)
 	const struct swiotlb_result *s = &r->swiotlb;
 
 	if (r->watched && !s->readable)
-		page_line(o, "the kernel's own copies for devices (swiotlb) are not readable as this user: %s", s->why);
+		page_line(o, "swiotlb: what the kernel copied for devices is not readable as this user (%s)", s->why);
 	else if (r->watched && s->bytes)
-		page_line(o, "the kernel copied once more for devices (swiotlb), on this host, meanwhile: %s%s",
+		page_line(o, "swiotlb: the kernel copied %s%s once more for devices of this host, meanwhile",
 			  s->at_least ? "at least " : "", human_bytes(s->bytes).text);
 }
 

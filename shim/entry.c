@@ -71,6 +71,8 @@ static void note_routed(const struct way *w, const struct request *rq, ssize_t r
 		.start_ns = w->start_ns, .tally = &book_tally,
 	};
 
+	if (w->f->learned && n.row)
+		__atomic_store_n(&n.row->align_from, ALIGN_learned, __ATOMIC_RELAXED);
 	note_request(&n);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define OURS_MAX 16	/* frames of ours before the program's */
+#define WITH_FILE (LEDGER_SITES / 2)	/* so many sites are told apart by file too */
 #define TRIES 64		/* places of the table that a site is looked for in */
 
 struct chain {
@@ -198,6 +199,18 @@ static void fill(struct ledger_sites *s, struct ledger_site *to, const struct ch
 	state_free(held);
 }
 
+static bool known(struct ledger_sites *s, uint64_t key)
+{
+	for (unsigned i = 0; i < TRIES; i++) {
+		const uint64_t at = __atomic_load_n(&s->sites[(key + i) % (LEDGER_SITES - 1)].key,
+						    __ATOMIC_ACQUIRE);
+
+		if (at == key || at == 0)
+			return at != 0;
+	}
+	return false;
+}
+
 struct ledger_site *site_of(struct ledger *l, const void *caller, enum ledger_op op, unsigned file)
 {
 	struct ledger_sites *s = __atomic_load_n(&l->has_sites, __ATOMIC_ACQUIRE) ? ledger_sites(l) : NULL;
@@ -209,6 +222,8 @@ struct ledger_site *site_of(struct ledger *l, const void *caller, enum ledger_op
 	if (!s)
 		return NULL;
 	find_chain(&c, caller);
+	if (__atomic_load_n(&s->sites_used, __ATOMIC_RELAXED) >= WITH_FILE && !known(s, hash(&c, op, file)))
+		file = 0;
 	key = hash(&c, op, file);
 	for (unsigned i = 0; i < TRIES; i++) {
 		uint64_t none = 0;
