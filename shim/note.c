@@ -36,6 +36,11 @@ static uint64_t moved(const struct note *n)
 	return n->ret > 0 ? (uint64_t)n->ret : 0;
 }
 
+static uintptr_t address(const struct note *n)
+{
+	return n->iov && n->iovcnt > 0 && n->asked > 0 ? (uintptr_t)n->iov[0].iov_base : 0;
+}
+
 static uint64_t copied(const struct note *n)
 {
 	static const unsigned copies[ROUTES] = {
@@ -90,7 +95,7 @@ static void book_classes(const struct note *n, const struct classified *c)
 static void site_alignment(struct ledger_site *s, const struct note *n, const struct classified *c)
 {
 	const uint64_t value[DIMS] = {
-		n->iovcnt > 0 ? (uintptr_t)n->iov[0].iov_base : 0, (uint64_t)n->off, n->asked,
+		address(n), (uint64_t)n->off, n->asked,
 	};
 
 	for (unsigned d = 0; d < DIMS; d++) {
@@ -146,7 +151,7 @@ static void misfit(const struct note *n, const struct classified *c, unsigned si
 	m = &s->misfits[number];
 	*m = (struct ledger_misfit){
 		.start_ns = sys_now_ns(CLOCK_REALTIME),
-		.address = n->iovcnt > 0 ? (uintptr_t)n->iov[0].iov_base : 0,
+		.address = address(n),
 		.offset = (uint64_t)n->off, .length = n->asked, .site = site,
 		.file = book_row_number(n->row), .tid = my_tid(), .fd = n->fd,
 		.mem_align = n->align.mem,
@@ -192,7 +197,7 @@ static void record(const struct note *n, const struct classified *c, unsigned si
 	r->fd = n->fd;
 	r->site = site;
 	r->file = book_row_number(n->row);
-	r->address_rest = n->iov && n->iovcnt > 0 ? (uint32_t)((uintptr_t)n->iov[0].iov_base & 0xffff) : 0;
+	r->address_rest = (uint32_t)(address(n) & 0xffff);
 	r->op = (uint8_t)n->op;
 	r->off = (uint8_t)c->off;
 	r->route = (uint8_t)largest(n->tally->routes, ROUTES, ROUTES);

@@ -18,7 +18,7 @@ struct note {
 	int64_t off;			/* bytes; -1: not known, or the end of the file */
 	size_t asked;
 	ssize_t ret;			/* bytes, or -errno */
-	const struct iovec *iov;	/* covers asked bytes; NULL for copies */
+	const struct iovec *iov;	/* covers asked bytes: if 0, it may be anything; NULL for copies */
 	int iovcnt;
 	struct align align;		/* 0: direct I/O is never done here */
 	bool strict;			/* refused by us */
