@@ -178,13 +178,13 @@ static unsigned largest(const uint64_t *list, unsigned n, unsigned none)
  * Of two writers that meet in one place, a whole round apart, the record may
  * mix; its number tells neither's then, but for an instant.
  */
-static void record(const struct note *n, const struct classified *c, unsigned site)
+static void record(const struct note *n, const struct classified *c, unsigned site, uint32_t room)
 {
 	struct ledger_record *r;
 	uint64_t number;
 
 	number = __atomic_fetch_add(&n->l->records_next, 1, __ATOMIC_RELAXED);
-	r = &ledger_records(n->l)[number % n->l->records_n];
+	r = &ledger_records(n->l)[number % room];
 	__atomic_store_n(&r->number, 0, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	r->start_ns = n->start_ns;
@@ -207,6 +207,8 @@ static void record(const struct note *n, const struct classified *c, unsigned si
 
 void note_request(const struct note *n)
 {
+	/* Once: a handler may fork, and its child come back to a ledger of zeroes. */
+	const uint32_t room = __atomic_load_n(&n->l->records_n, __ATOMIC_RELAXED);
 	struct classified c;
 	struct ledger_site *s;
 	unsigned site;
@@ -221,6 +223,6 @@ void note_request(const struct note *n)
 		site_book(s, n, &c);
 	if (n->strict || (n->direct && (n->ret == -EINVAL || n->ret == -EIO)))
 		misfit(n, &c, site);
-	if (n->l->records_n)
-		record(n, &c, site);
+	if (room)
+		record(n, &c, site, room);
 }
