@@ -63,6 +63,7 @@ static void judge(const struct note *n, struct classified *c)
 	const struct plan_in in = {
 		.op = n->op == LEDGER_READ ? OP_READ : OP_WRITE, .off = (uint64_t)n->off,
 		.len = moved(n), .iov = n->iov, .iovcnt = n->iovcnt, .align = n->align,
+		.exact = n->direct,
 	};
 
 	*c = (struct classified){ 0 };
