@@ -6,7 +6,11 @@
 
 bool observe_strict;
 
-#define LOOK_EVERY 64	/* calls of a thread: is the descriptor still that file? */
+/*
+ * Calls of a thread: is the descriptor still that file? A prime: a program that
+ * works on several in turns has each of them looked at.
+ */
+#define LOOK_EVERY 61
 static __thread unsigned calls;
 
 static struct align align_of(const struct ledger_file *row)
@@ -28,13 +32,19 @@ void observe_placed(int fd, int64_t off)
 		fdtab_replace(fd, word, word & ~(uint64_t)FD_PLACED);
 }
 
+/* The row that many files share has no inode: any may be meant. */
+static bool other_file(const struct ledger_file *row, const struct sys_identity *id)
+{
+	return row && row->ino && (id->ino != row->ino || id->dev != row->dev);
+}
+
 /* Now and then: the table is a hint, and somebody may move the offset unseen. */
 static void look(int fd, uint64_t word, const struct ledger_file *row)
 {
 	struct sys_identity id;
 	int64_t off;
 
-	if (sys_identify(fd, false, &id) != 0 || (row && (id.ino != row->ino || id.dev != row->dev))) {
+	if (sys_identify(fd, false, &id) != 0 || other_file(row, &id)) {
 		if (fdtab_replace(fd, word, 0))
 			book_count(COUNTER_guard_drops, 1);
 		return;
@@ -113,7 +123,7 @@ static bool will_begin_at(uint64_t word, const struct request *rq, const struct 
 	struct sys_identity id;
 
 	if (flags < 0 || rq->len == 0 || access == (rq->op == OP_READ ? O_WRONLY : O_RDONLY) ||
-	    sys_identify(rq->fd, false, &id) != 0 || id.ino != row->ino || id.dev != row->dev)
+	    sys_identify(rq->fd, false, &id) != 0 || other_file(row, &id))
 		return false;
 	*off = rq->positional ? rq->off : sys_lseek(rq->fd, 0, SEEK_CUR);
 	if (appends(word, rq))
