@@ -63,9 +63,10 @@ static int64_t began_at(uint64_t word, const struct request *rq, int64_t n)
 
 	if (rq->positional)
 		return rq->off;
-	if (word & FD_PLACED)
+	if ((word & FD_PLACED) && !(rq->rwf & RWF_APPEND))
 		return __atomic_fetch_add(fdtab_pos(rq->fd), n, __ATOMIC_RELAXED);
 	end = sys_lseek(rq->fd, 0, SEEK_CUR);
+	observe_placed(rq->fd, end);
 	return end < n ? -1 : end - n;
 }
 
