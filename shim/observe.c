@@ -4,6 +4,8 @@
 #include "state.h"
 #include "sys.h"
 
+#include <linux/fs.h>
+
 bool observe_strict;
 
 /*
@@ -129,8 +131,10 @@ static bool will_begin_at(uint64_t word, const struct request *rq, const struct 
 	*off = rq->positional ? rq->off : sys_lseek(rq->fd, 0, SEEK_CUR);
 	if (appends(word, rq))
 		*off = (int64_t)id.size;
+	if (row->block_device && sys_ioctl(rq->fd, BLKGETSIZE64, &id.size) != 0)
+		return false;
 	/* At the end of the file the kernel has said 0 before it looks. */
-	return *off >= 0 && (rq->op == OP_WRITE || row->block_device || (uint64_t)*off < id.size);
+	return *off >= 0 && (rq->op == OP_WRITE || (uint64_t)*off < id.size);
 }
 
 bool observe_refuses(struct ledger *l, uint64_t word, const struct request *rq)
