@@ -66,6 +66,7 @@ static inline bool way_in_write(struct way *w, int fd, size_t n)
 	w->word = fdtab_get(fd);
 	w->why = REASON_edge;
 	w->generation = state_generation;
+	w->start_ns = __builtin_expect(note_on, 0) && ready ? note_start() : 0;
 	if (n < PLAN_BLOCK && ready && fdtab_tag(w->word) == FD_FILE && !(w->word & FD_RESCUE))
 		return false;
 	return way_in(w, fd);
