@@ -31,6 +31,14 @@ struct note {
 extern bool note_on;
 void note_configure(void);
 
+/* What direct I/O wants of the row's file; 0: none is done there, or there is no row. */
+static inline struct align note_align(const struct ledger_file *row)
+{
+	if (!row)
+		return (struct align){ 0 };
+	return (struct align){ row->mem_align, row->offset_align, row->write_align, false };
+}
+
 /* The time, if records are kept; else 0. */
 uint64_t note_start(void);
 

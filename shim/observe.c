@@ -15,13 +15,6 @@ bool observe_strict;
 #define LOOK_EVERY 61
 static __thread unsigned calls;
 
-static struct align align_of(const struct ledger_file *row)
-{
-	if (!row)
-		return (struct align){ 0 };
-	return (struct align){ row->mem_align, row->offset_align, row->write_align, false };
-}
-
 void observe_placed(int fd, int64_t off)
 {
 	const uint64_t word = fdtab_get(fd);
@@ -90,7 +83,7 @@ static void note(struct ledger *l, uint64_t word, const struct request *rq, int6
 	};
 
 	if (!appends(word, rq) || strict)
-		n.align = align_of(n.row);
+		n.align = note_align(n.row);
 	if (ret > 0) {
 		t.routes[direct ? ROUTE_zero_copy : ROUTE_cached] = (uint64_t)ret;
 		if (!direct)
@@ -141,7 +134,7 @@ bool observe_refuses(struct ledger *l, uint64_t word, const struct request *rq)
 {
 	const struct ledger_file *row = book_row_at(l, fdtab_row(word));
 	struct plan_in in = { .op = rq->op, .len = rq->len, .iov = rq->iov, .iovcnt = rq->iovcnt,
-			      .align = align_of(row) };
+			      .align = note_align(row) };
 	struct classified c;
 	int64_t off;
 
