@@ -8,7 +8,17 @@
 #include "gather.h"
 
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
+
+/*
+ * read_bytes and write_bytes of /proc/PID/io: what was fetched from devices for
+ * the command and the children it waited for, and what they gave to be written.
+ */
+struct device_count {
+	bool heard;
+	uint64_t read_bytes, written_bytes;
+};
 
 struct ending {
 	pid_t pid;
@@ -16,6 +26,8 @@ struct ending {
 	bool signaled;
 	int status;		/* the exit status, or the signal */
 	struct last_words words;	/* the kernel's count, read at its end */
+	struct device_count device;	/* the same */
+	struct rusage usage;	/* its own and that of the children it waited for */
 };
 
 /*
@@ -24,8 +36,14 @@ struct ending {
  */
 void hold_signals(void);
 
-/* After hold_signals. False after a complaint: no child was made. */
+/*
+ * After hold_signals, each time: it lets signals through again. False after
+ * a complaint: no child was made.
+ */
 bool spawn_and_wait(char **argv, struct ending *end);
+
+/* The last signal by which somebody, not the command, asked us to end; or 0. */
+int spawn_interrupted(void);
 
 /* Ends this process as the command ended. */
 _Noreturn void end_alike(const struct ending *end);
