@@ -17,6 +17,7 @@ static const struct command {
 } commands[] = {
 	{ "run", cmd_run, "run a program with direct file I/O and show how its bytes went" },
 	{ "report", cmd_report, "print and merge the ledgers that a run has kept" },
+	{ "compare", cmd_compare, "run a program plain and with direct file I/O, in turn, side by side" },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
