@@ -339,7 +339,8 @@ static int conclude(struct compare *c)
 	char text[256];
 
 	if (comparison_differs(&c->result, text)) {
-		complain("%s", text);
+		if (c->text)
+			complain("%s", text);
 		return STATUS_DIFFERS;
 	}
 	if (!written && !end.signaled && !end.status)

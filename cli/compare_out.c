@@ -164,7 +164,7 @@ static void explain_copies(const struct comparison *c, FILE *f)
 
 	fputs("  - copied by the CPU, plain: rchar + wchar of /proc/PID/io, all that read, write and copies\n"
 	      "    moved, pipes and devices too. Under the shim: the ledger's copies made, what was no file,\n"
-	      "    and what the shim did not see.\n", f);
+	      "    and what the shim did not see\n", f);
 	missing(c, PLAIN, FIGURE_copied_bytes, "/proc/PID/io could not be read", f);
 	missing(c, SHIMMED, FIGURE_copied_bytes,
 		"no ledger: the library was not loaded, or moved nothing", f);
@@ -174,20 +174,29 @@ static void explain_copies(const struct comparison *c, FILE *f)
 		fputs("  - LEDGER DOES NOT CLOSE, in at least one run: `dioshim run' tells more\n", f);
 }
 
+static void explain_cache(const struct comparison *c, FILE *f)
+{
+	if (!c->files_n) {
+		fputs("  - page cache: not known, for the ledgers name no file\n", f);
+		return;
+	}
+	fprintf(f, "  - page cache: of the %zu file%s that the ledgers name, after a run less before it\n",
+		c->files_n, c->files_n == 1 ? "" : "s");
+	if (c->untold_n)
+		fprintf(f, "    (not counted: %zu, of which only their owner may ask)\n", c->untold_n);
+	for (unsigned side = PLAIN; side < SIDES; side++)
+		missing(c, side, FIGURE_cache_left_bytes,
+			"before the first run the files were not known", f);
+}
+
 static void explain(const struct comparison *c, FILE *f)
 {
 	explain_copies(c, f);
 	fputs("  - devices: read_bytes and write_bytes of /proc/PID/io; a page of the cache counts as\n"
-	      "    written when it is made dirty.\n", f);
+	      "    written when it is made dirty\n", f);
 	for (unsigned side = PLAIN; side < SIDES; side++)
 		missing(c, side, FIGURE_device_read_bytes, "/proc/PID/io could not be read", f);
-	fprintf(f, "  - page cache: of the %zu file%s that the ledgers name, after a run less before it.\n",
-		c->files_n, c->files_n == 1 ? "" : "s");
-	if (c->untold_n)
-		fprintf(f, "    Of %zu of them only their owner may ask: not counted.\n", c->untold_n);
-	for (unsigned side = PLAIN; side < SIDES; side++)
-		missing(c, side, FIGURE_cache_left_bytes,
-			"before the first run the files were not known", f);
+	explain_cache(c, f);
 }
 
 void comparison_text(const struct comparison *c, FILE *f)

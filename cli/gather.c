@@ -55,25 +55,17 @@ struct last_words last_words_of(pid_t pid)
 /* Made, but not yet written to: its process has only just begun. */
 static const char not_begun[] = "empty: its process ended before it began";
 
-/* The whole file, if it is a regular one of just that size; or why not. */
-static const char *read_ledger(int dir, const char *name, struct ledger *l)
+const char *ledger_read(int fd, struct ledger *l)
 {
 	static char text[128];
 	struct stat st;
 	size_t got = 0;
-	/* A FIFO must not hold us; a link may lead anywhere. */
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
-				   O_NONBLOCK | O_NOCTTY);
 
-	if (fd < 0)
-		return errno == ELOOP ? "a symbolic link: not read" : strerror(errno);
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-		close(fd);
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		return "not a regular file";
-	}
 	memset(l, 0, sizeof(*l));
 	while (got < sizeof(*l)) {
-		ssize_t n = read(fd, (char *)l + got, sizeof(*l) - got);
+		ssize_t n = pread(fd, (char *)l + got, sizeof(*l) - got, (off_t)got);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -81,7 +73,6 @@ static const char *read_ledger(int dir, const char *name, struct ledger *l)
 			break;
 		got += (size_t)n;
 	}
-	close(fd);
 	if (got == 0 || (st.st_size == (off_t)sizeof(*l) && !l->magic[0]))
 		return not_begun;
 	if (got < offsetof(struct ledger, pid) ||
@@ -106,6 +97,20 @@ static const char *read_ledger(int dir, const char *name, struct ledger *l)
 	if (st.st_size > (off_t)sizeof(*l))
 		return "longer than a ledger";
 	return NULL;
+}
+
+static const char *read_ledger(int dir, const char *name, struct ledger *l)
+{
+	/* A FIFO must not hold us; a link may lead anywhere. */
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+				   O_NONBLOCK | O_NOCTTY);
+	const char *wrong;
+
+	if (fd < 0)
+		return errno == ELOOP ? "a symbolic link: not read" : strerror(errno);
+	wrong = ledger_read(fd, l);
+	close(fd);
+	return wrong;
 }
 
 /* Does the process exist that has this file mapped? Pids alone come again. */
@@ -208,8 +213,7 @@ bool report_add_file(struct report *r, const char *path)
 	return true;
 }
 
-/* dioshim.PID.N */
-static bool is_ledger_name(const char *name)
+bool is_ledger_name(const char *name)
 {
 	if (strncmp(name, "dioshim.", 8) != 0)
 		return false;
