@@ -34,7 +34,7 @@ until_true() {	# COMMAND...: within 10 s
 # For each line "READS WRITES" so many MiB, in aligned requests of 1 MiB; "exec"
 # and "quit" do that.
 cat >mover.py <<'E'
-import ctypes, mmap, os, sys
+import ctypes, mmap, os, sys, time
 if "undumpable" in sys.argv:
     ctypes.CDLL(None).prctl(4, 0)
 source = os.open("big", os.O_RDONLY)
@@ -48,6 +48,12 @@ for line in sys.stdin:
         break
     if words[0] == "exec":
         os.execv("/bin/sh", ["sh", "-c", "cat big big; read -r end; : after"])
+    if words[0] == "idle":
+        child = os.fork()
+        if child == 0:
+            time.sleep(60)
+            os._exit(0)
+        print("idle", child, flush=True)
     if words[0] == "fork" and os.fork() == 0:
         for i in range(8):
             os.preadv(source, [memory], i << 20)
@@ -127,11 +133,18 @@ has out "^ *$mover " "under the id of dioshim run as well"
 
 # ---- those that end, exec and fork -----------------------------------------------------
 
+echo idle >&5
+until_true grep -q idle said
+idle=$(awk '/^idle/ { print $2 }' said)
 (sleep 0.3; echo fork >&5; sleep 1; echo exec >&5; sleep 1; echo quit >&5) &
 top --interval 0.4 "$mover"
 is "$status $(cat err)" "0 dioshim: process $mover has ended" "it ends with the process"
 child=$(awk -v pid="$mover" '$1 ~ /^[0-9]+$/ && $1 != pid && $2 > 0 { print $1; exit }' out)
 ok "$([ -n "$child" ]; echo $?)" "a child that was forked meanwhile shows its own bytes"
+near "$(awk -v pid="$child" '/^dioshim top/ { seconds = $(NF - 1) } $1 == pid { sum += $2 * seconds } END { print sum }' out)" 8 \
+	"MiB, and each only once"
+is "$(grep -c "^ *$idle " out)" 0 "one that moved nothing is not taken for its parent"
+kill -9 "$idle"
 has out "^ *$mover .* ended: " "what went on as another program has ended"
 has out "^ *$mover .* sh -c cat big" "and the program that came after it is there"
 finish
