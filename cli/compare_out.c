@@ -4,6 +4,7 @@
  */
 #include "compare.h"
 
+#include "cli.h"
 #include "json.h"
 
 #include <stdlib.h>
@@ -199,11 +200,24 @@ static void explain(const struct comparison *c, FILE *f)
 	explain_cache(c, f);
 }
 
+/* On one line, and nothing that drives a terminal. */
+static void print_command(const char *command, FILE *f)
+{
+	char *text = strdup(command);
+
+	for (char *t = text; t && (t = strpbrk(t, "\t\n"));)
+		*t = ' ';
+	if (text)
+		make_printable(text);
+	fprintf(f, "dioshim compare: %s\n", text ? text : "");
+	free(text);
+}
+
 void comparison_text(const struct comparison *c, FILE *f)
 {
 	char text[256], end[64];
 
-	fprintf(f, "dioshim compare: %s\n", c->command);
+	print_command(c->command, f);
 	fprintf(f, "  %u pair%s in alternating order, the shim first in pair 1; standard input: %s\n",
 		c->runs, c->runs == 1 ? "" : "s", c->input);
 	if (c->cold)
@@ -275,6 +289,8 @@ void comparison_json(const struct comparison *c, FILE *f)
 
 	json_open(&j, NULL, '{');
 	json_text(&j, "command", c->command);
+	if (!utf8_valid(c->command))
+		json_hex(&j, "command_hex", c->command);
 	json_number(&j, "pairs", c->runs);
 	json_text(&j, "cold", c->cold ? c->cold : "");
 	json_text(&j, "input", c->input);

@@ -88,6 +88,9 @@ is $status 0 "settings reach the shim"
 compare --runs 1 -o /dev/null --dir kept -- cat big >/dev/null
 ok "$(ls kept/dioshim.* >/dev/null 2>&1; echo $?)" "--dir keeps the ledgers"
 
+compare --runs 1 -o table -- sh -c $': a\tb\n\033[31m'
+is "$(head -n 1 table)" "dioshim compare: sh -c : a b ?[31m" "the command on one line, nothing in it drives a terminal"
+
 # ---- ends ---------------------------------------------------------------------
 
 compare --runs 2 -o table -- sh -c 'exit 3'
