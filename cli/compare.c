@@ -223,12 +223,11 @@ static void take_kernels(struct sample *s, const struct ending *end, uint64_t el
 	set(s, FIGURE_elapsed_ns, (double)elapsed_ns);
 	set(s, FIGURE_user_ns, ns_of(&end->usage.ru_utime));
 	set(s, FIGURE_system_ns, ns_of(&end->usage.ru_stime));
-	if (end->device.heard) {
-		set(s, FIGURE_device_read_bytes, (double)end->device.read_bytes);
-		set(s, FIGURE_device_written_bytes, (double)end->device.written_bytes);
-	}
-	if (end->words.heard)
-		set(s, FIGURE_copied_bytes, (double)end->words.all.rchar + (double)end->words.all.wchar);
+	if (!end->io.heard)
+		return;
+	set(s, FIGURE_device_read_bytes, (double)end->io.read_bytes);
+	set(s, FIGURE_device_written_bytes, (double)end->io.written_bytes);
+	set(s, FIGURE_copied_bytes, (double)end->io.rchar + (double)end->io.wchar);
 }
 
 /* Under the shim rchar and wchar count what was moved, not what was copied. */
@@ -353,7 +352,18 @@ static bool make_samples(struct compare *c)
 	for (unsigned i = 0; i < SIDES; i++)
 		c->result.samples[i] = calloc(c->result.runs, sizeof(struct sample));
 	c->result.command = launch_join(c->command);
-	return c->result.samples[PLAIN] && c->result.samples[SHIMMED] && c->result.command;
+	if (c->result.samples[PLAIN] && c->result.samples[SHIMMED] && c->result.command)
+		return true;
+	complain("out of memory");
+	return false;
+}
+
+static void free_all(struct compare *c)
+{
+	for (unsigned i = 0; i < SIDES; i++)
+		free(c->result.samples[i]);
+	free((void *)(uintptr_t)c->result.command);
+	resident_free(&c->files);
 }
 
 int cmd_compare(int argc, char **argv)
@@ -374,11 +384,14 @@ int cmd_compare(int argc, char **argv)
 	status = program_check(c.command[0], c.library);
 	if (status)
 		return status;
-	if (!open_outputs(&c) || !set_input(&c) || !make_samples(&c))
-		return STATUS_OWN;
-	status = run_all(&c);
+	status = STATUS_OWN;
+	if (open_outputs(&c) && set_input(&c) && make_samples(&c))
+		status = run_all(&c);
 	interrupted.status = spawn_interrupted();
 	if (interrupted.status)
 		end_alike(&interrupted);
-	return status ? status : conclude(&c);
+	if (!status)
+		status = conclude(&c);
+	free_all(&c);
+	return status;
 }

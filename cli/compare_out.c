@@ -205,11 +205,12 @@ static void print_command(const char *command, FILE *f)
 {
 	char *text = strdup(command);
 
-	for (char *t = text; t && (t = strpbrk(t, "\t\n"));)
+	if (!text)
+		return;
+	for (char *t = text; (t = strpbrk(t, "\t\n"));)
 		*t = ' ';
-	if (text)
-		make_printable(text);
-	fprintf(f, "dioshim compare: %s\n", text ? text : "");
+	make_printable(text);
+	fprintf(f, "dioshim compare: %s\n", text);
 	free(text);
 }
 

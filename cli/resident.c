@@ -14,40 +14,37 @@
 
 static int by_text(const void *x, const void *y)
 {
-	return strcmp(*(char *const *)x, *(char *const *)y);
+	return strcmp(x, y);
 }
 
-static void *must(void *memory)
+static void keep_each_once(struct resident *r)
 {
-	if (!memory) {
-		complain("out of memory");
-		exit(STATUS_OWN);
-	}
-	return memory;
+	size_t kept = 0;
+
+	if (!r->n)
+		return;
+	qsort(r->paths, r->n, sizeof(*r->paths), by_text);
+	for (size_t i = 1; i < r->n; i++)
+		if (strcmp(r->paths[kept], r->paths[i]) != 0)
+			memmove(r->paths[++kept], r->paths[i], sizeof(*r->paths));
+	r->n = kept + 1;
 }
 
 void resident_learn(struct resident *r, const struct report *report)
 {
-	size_t kept = 0;
-
-	r->paths = must(reallocarray(r->paths, r->n + report->files_n + 1, sizeof(*r->paths)));
+	r->paths = reallocarray(r->paths, r->n + report->files_n + 1, sizeof(*r->paths));
+	if (!r->paths) {
+		complain("out of memory");
+		exit(STATUS_OWN);
+	}
 	for (size_t i = 0; i < report->files_n; i++) {
 		const char *path = report->files[i].path;
 
 		/* A long path is kept from its end; "(other files)" is none. */
 		if (path[0] == '/' && strlen(path) < LEDGER_PATH - 1)
-			r->paths[r->n++] = must(strdup(path));
+			strcpy(r->paths[r->n++], path);
 	}
-	if (!r->n)
-		return;
-	qsort(r->paths, r->n, sizeof(*r->paths), by_text);
-	for (size_t i = 1; i < r->n; i++) {
-		if (strcmp(r->paths[kept], r->paths[i]) == 0)
-			free(r->paths[i]);
-		else
-			r->paths[++kept] = r->paths[i];
-	}
-	r->n = kept + 1;
+	keep_each_once(r);
 }
 
 /* A regular file that may be read; -1 and errno. Devices are not opened. */
@@ -145,8 +142,6 @@ bool resident_drop_all(void)
 
 void resident_free(struct resident *r)
 {
-	for (size_t i = 0; i < r->n; i++)
-		free(r->paths[i]);
 	free(r->paths);
 	*r = (struct resident){ 0 };
 }

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct resident {
-	char **paths;		/* sorted, each once */
+	char (*paths)[LEDGER_PATH];	/* sorted, each once */
 	size_t n;
 };
 

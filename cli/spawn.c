@@ -154,27 +154,39 @@ static void wait_for_end(struct ending *end)
 	end->status = info.si_status;
 }
 
-static struct device_count device_count_of(pid_t pid)
+/* Right after the fork, while it lives: a zombie's is root's. -1: then it is not known. */
+static int open_io(pid_t pid)
 {
-	struct device_count d = { 0 };
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/io", (int)pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Takes the descriptor. */
+static struct io_count read_io(int fd)
+{
+	struct io_count io = { 0 };
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	char line[128];
 	int found = 0;
-	FILE *f;
 
-	snprintf(line, sizeof(line), "/proc/%d/io", (int)pid);
-	f = fopen(line, "re");
 	while (f && fgets(line, sizeof(line), f))
-		found += (sscanf(line, "read_bytes: %" SCNu64, &d.read_bytes) == 1) +
-			 (sscanf(line, "write_bytes: %" SCNu64, &d.written_bytes) == 1);
+		found += (sscanf(line, "rchar: %" SCNu64, &io.rchar) == 1) +
+			 (sscanf(line, "wchar: %" SCNu64, &io.wchar) == 1) +
+			 (sscanf(line, "read_bytes: %" SCNu64, &io.read_bytes) == 1) +
+			 (sscanf(line, "write_bytes: %" SCNu64, &io.written_bytes) == 1);
 	if (f)
 		fclose(f);
-	d.heard = found == 2;
-	return d;
+	else if (fd >= 0)
+		close(fd);
+	io.heard = found == 4;
+	return io;
 }
 
 bool spawn_and_wait(char **argv, struct ending *end)
 {
-	int ends[2];
+	int ends[2], io;
 	pid_t pid;
 
 	*end = (struct ending){ 0 };
@@ -195,12 +207,13 @@ bool spawn_and_wait(char **argv, struct ending *end)
 		close(ends[0]);
 		return false;
 	}
+	io = open_io(pid);
 	end->pid = pid;
 	end->exec_error = exec_error(ends[0]);
 	close(ends[0]);
 	wait_for_end(end);
 	end->words = last_words_of(pid);
-	end->device = device_count_of(pid);
+	end->io = read_io(io);
 	child_pid = 0;
 	wait4(pid, NULL, 0, &end->usage);
 	return true;

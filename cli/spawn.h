@@ -12,12 +12,13 @@
 #include <sys/types.h>
 
 /*
- * read_bytes and write_bytes of /proc/PID/io: what was fetched from devices for
- * the command and the children it waited for, and what they gave to be written.
+ * /proc/PID/io at its end: of the command and the children that it waited for.
+ * rchar and wchar are what calls moved, read_bytes and written_bytes what was
+ * fetched from devices for them and what they gave to be written there.
  */
-struct device_count {
+struct io_count {
 	bool heard;
-	uint64_t read_bytes, written_bytes;
+	uint64_t rchar, wchar, read_bytes, written_bytes;
 };
 
 struct ending {
@@ -26,7 +27,7 @@ struct ending {
 	bool signaled;
 	int status;		/* the exit status, or the signal */
 	struct last_words words;	/* the kernel's count, read at its end */
-	struct device_count device;	/* the same */
+	struct io_count io;	/* the same and more, also where words are not heard */
 	struct rusage usage;	/* its own and that of the children it waited for */
 };
 

@@ -28,7 +28,7 @@ for words in "" "--" "--runs 0 true" "--runs 1001 true" "--runs 2x true" "--pool
 	compare $words
 	is "$status $(cat out)" "125 " "compare $words: 125"
 done
-compare -- no-such-program-here
+compare -- ./no-such-program-here
 is $status 127 "a command that is not there: 127"
 LD_PRELOAD=$(readlink -f "$DIOSHIM_BUILD/libdioshim.so") compare -- echo ran
 is "$status $(cat out)" "125 " "under the shim already: no run would be plain"

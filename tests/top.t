@@ -75,7 +75,7 @@ begin() {	# RUN-OPTIONS -- WORDS BEFORE THE PROGRAM
 	rm -f target
 	mkfifo go
 	: >said
-	"${AS[@]}" "$DIOSHIM" run -o /dev/null "$@" "$PYTHON" -I -S mover.py target <go 2>&1 > >(exec cat >said) 8>&- 9>&- &
+	"${AS[@]}" "$DIOSHIM" run -o /dev/null "$@" "$PYTHON" -I -S mover.py target <go > >(exec cat >said) 2>&1 8>&- 9>&- &
 	runner=$!
 	exec 5>go
 	rm go
@@ -213,7 +213,14 @@ while time.time() - start < 15:
     if not sent and seen.count(b"total") >= 3:
         sent = True
         lflag = termios.tcgetattr(fd)[3]
-        if action == "TERM":
+        if action == "stop":
+            os.write(fd, b"\x1a")
+            while open("/proc/%d/stat" % pid).read().rsplit(")", 1)[1].split()[0] != "T":
+                time.sleep(0.02)
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.3)
+            os.write(fd, b"q")
+        elif action == "TERM":
             os.kill(pid, signal.SIGTERM)
         else:
             os.write(fd, b"\x03" if action == "break" else action.encode())
@@ -248,6 +255,9 @@ screens 1 1 True" "^C ends it; the screen is as it was" || diag_file out
 screen TERM 80
 is "$(sed -n 1,2p out)" "end -15
 screens 1 1 True" "SIGTERM too" || diag_file out
+screen stop 80
+is "$(sed -n 1,2p out)" "end 0
+screens 2 2 True" "^Z stops it, on the screen that was; it goes on and is drawn anew" || diag_file out
 timeout 20 "$PYTHON" -I -S -c 'import pty, sys; pty.spawn(sys.argv[1:])' "$DIOSHIM" top --once --interval 0.1 --batch "$mover" >out </dev/null
 ok "$(grep -q "^ *$mover " out && ! grep -q $'\033' out; echo $?)" "--batch and --once: plain text on a terminal too"
 finish
