@@ -130,8 +130,8 @@ static bool set_input(struct compare *c)
 	c->input_start = -1;
 	if (fstat(STDIN_FILENO, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
 		c->input_start = lseek(STDIN_FILENO, 0, SEEK_CUR);
-	c->result.input = c->input_start < 0 ? "/dev/null" : "the file given, rewound for each run";
-	if (c->input_start >= 0)
+	c->result.rewound = c->input_start >= 0;
+	if (c->result.rewound)
 		return true;
 	fd = open("/dev/null", O_RDONLY);
 	if (fd > STDIN_FILENO) {
@@ -180,13 +180,9 @@ static void make_cold(struct compare *c)
 {
 	if (c->all_cold)
 		c->all_cold = resident_drop_all();
-	if (c->all_cold) {
-		c->result.cold = "sync, and the whole page cache dropped (drop_caches) before each run";
-		return;
-	}
-	c->result.cold = "the files that the ledgers name dropped (POSIX_FADV_DONTNEED) before each run\n"
-			 "  but the first, which did not know them; dirty pages stay";
-	resident_drop(&c->files);
+	c->result.cold = c->all_cold ? COLD_ALL : COLD_FILES;
+	if (!c->all_cold)
+		resident_drop(&c->files);
 }
 
 /* The cursor stays behind the line: what the command prints follows it. */
@@ -262,7 +258,7 @@ static int measure(struct compare *c, struct sample *s, struct ending *end)
 	int null = c->quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
 	bool good;
 
-	if (c->input_start >= 0)
+	if (c->result.rewound)
 		lseek(STDIN_FILENO, c->input_start, SEEK_SET);
 	fflush(stderr);
 	start = now_ns(CLOCK_MONOTONIC);

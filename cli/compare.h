@@ -30,6 +30,8 @@ enum figure {
 	FIGURES
 };
 
+enum cold { COLD_NOT, COLD_FILES, COLD_ALL };
+
 struct sample {
 	bool first;		/* of its pair */
 	bool signaled;
@@ -52,8 +54,8 @@ struct comparison {
 	const char *command;
 	unsigned runs;		/* pairs that were made */
 	struct sample *samples[SIDES];
-	const char *cold;	/* what was done before each run; NULL: nothing */
-	const char *input;	/* the command's standard input, in words */
+	enum cold cold;		/* what was dropped from the page cache before each run */
+	bool rewound;		/* the command's standard input is a file; else /dev/null */
 	size_t files_n, untold_n;	/* of the page cache: counted, and may not be */
 };
 

@@ -21,6 +21,15 @@ static const struct {
 #undef FIGURE
 };
 
+static const struct {
+	const char *name, *words;
+} cold_texts[] = {
+	[COLD_NOT] = { "no", "" },
+	[COLD_FILES] = { "files", "the files that the ledgers name dropped (POSIX_FADV_DONTNEED) before each run\n"
+				  "  but the first, which did not know them; dirty pages stay" },
+	[COLD_ALL] = { "all", "sync, and the whole page cache dropped (drop_caches) before each run" },
+};
+
 static const char *const side_names[SIDES] = { "plain", "shim" };
 
 static int by_value(const void *x, const void *y)
@@ -220,9 +229,10 @@ void comparison_text(const struct comparison *c, FILE *f)
 
 	print_command(c->command, f);
 	fprintf(f, "  %u pair%s in alternating order, the shim first in pair 1; standard input: %s\n",
-		c->runs, c->runs == 1 ? "" : "s", c->input);
+		c->runs, c->runs == 1 ? "" : "s",
+		c->rewound ? "the file given, rewound for each run" : "/dev/null");
 	if (c->cold)
-		fprintf(f, "  cold: %s\n", c->cold);
+		fprintf(f, "  cold: %s\n", cold_texts[c->cold].words);
 	fprintf(f, "\n  %-20s %11s %-19s %11s %-19s%7s\n", "", "plain",
 		c->runs > 1 ? "(lowest to highest)" : "", "shim", "", "ratio");
 	for (unsigned i = 0; i < FIGURES; i++)
@@ -293,8 +303,8 @@ void comparison_json(const struct comparison *c, FILE *f)
 	if (!utf8_valid(c->command))
 		json_hex(&j, "command_hex", c->command);
 	json_number(&j, "pairs", c->runs);
-	json_text(&j, "cold", c->cold ? c->cold : "");
-	json_text(&j, "input", c->input);
+	json_text(&j, "cold", cold_texts[c->cold].name);
+	json_text(&j, "input", c->rewound ? "file" : "null");
 	json_number(&j, "files", c->files_n);
 	json_bool(&j, "ends_alike", !comparison_differs(c, text));
 	for (unsigned side = PLAIN; side < SIDES; side++)

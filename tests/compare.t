@@ -57,7 +57,7 @@ true_of 'all(j[k][f]["lowest"] <= j[k][f]["median"] <= j[k][f]["highest"] for k 
 	"the medians lie between"
 true_of 'abs(j["ratios"]["elapsed_ns"] - j["shim"]["elapsed_ns"]["median"] / j["plain"]["elapsed_ns"]["median"]) < 1e-9' \
 	"the ratio is that of the medians"
-true_of 'j["pairs"] == 3 and j["files"] == 2 and j["ends_alike"] and j["cold"] == ""' "and what it was made of"
+true_of 'j["pairs"] == 3 and j["files"] == 2 and j["ends_alike"] and j["cold"] == "no" and j["input"] == "null"' "and what it was made of"
 cmp -s big copy
 ok $? "the copy is a copy"
 
@@ -120,6 +120,7 @@ if [ "$(id -u)" = 0 ] && ! unshare -m mount -o bind,ro /proc/sys /proc/sys 2>/de
 else
 	timeout 60 "${cold[@]}" --runs 2 --cold -j j -o table -- dd if=big of=/dev/null bs=1M status=none >out 2>err
 	is $? 0 "--cold: status 0"
+	is "$(value 'j["cold"]')" files "not the whole cache, where that is not allowed"
 	has table '^  cold: the files that the ledgers name' "it says how"
 	true_of 'all(s["device_read_bytes"] >= 4194304 for s in j["plain"]["samples"])' "plain runs read from the device"
 fi
