@@ -125,6 +125,15 @@ else
 	true_of 'all(s["device_read_bytes"] >= 4194304 for s in j["plain"]["samples"])' "plain runs read from the device"
 fi
 
+if [ "$(id -u)" = 0 ] && : >fake && unshare -m mount --bind fake /proc/sys/vm/drop_caches 2>/dev/null; then
+	timeout 60 unshare -m sh -c 'mount --bind fake /proc/sys/vm/drop_caches && exec "$0" compare "$@"' \
+		"$DIOSHIM" --runs 1 --cold -j j -o table -- cat big >out 2>err
+	is "$? $(value 'j["cold"]') $(cat fake)" "0 all 1" "root drops the whole cache"
+	has table '^  cold: sync, and the whole page cache' "and the table says so"
+else
+	skip "the whole cache" "no mount namespace"
+fi
+
 # ---- ^C and a terminal --------------------------------------------------------------
 
 cat >pty.py <<'E'
