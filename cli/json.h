@@ -20,6 +20,8 @@ struct json {
 void json_open(struct json *j, const char *key, char bracket);
 void json_close(struct json *j, char bracket);
 void json_number(struct json *j, const char *key, uint64_t value);
+void json_real(struct json *j, const char *key, double value);	/* finite */
+void json_null(struct json *j, const char *key);
 void json_bool(struct json *j, const char *key, bool value);
 void json_text(struct json *j, const char *key, const char *text);
 void json_hex(struct json *j, const char *key, const char *bytes);
