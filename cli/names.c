@@ -83,7 +83,7 @@ const char *mode_name(enum config_mode mode)
 {
 	static const char *const names[] = {
 		[MODE_direct] = "direct", [MODE_off] = "off", [MODE_observe] = "observe",
-		[MODE_strict] = "strict",
+		[MODE_strict] = "strict", [MODE_auto] = "auto",
 	};
 
 	return (unsigned)mode < sizeof(names) / sizeof(names[0]) ? names[mode] : "unknown";

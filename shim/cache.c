@@ -23,6 +23,16 @@ bool cache_has(int fd, uint64_t off, size_t len, uint64_t *dirty)
 	return cs.cache > 0;
 }
 
+bool cache_pages(int fd, uint64_t off, size_t len, uint64_t *pages)
+{
+	struct sys_cachestat cs = { 0 };
+
+	if (cache_untold() || sys_cachestat_of(fd, off, len, &cs) != 0)
+		return false;
+	*pages = cs.cache;
+	return true;
+}
+
 bool cache_untold(void)
 {
 	return __atomic_load_n(&missing, __ATOMIC_RELAXED);

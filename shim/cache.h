@@ -16,6 +16,9 @@
  */
 bool cache_has(int fd, uint64_t off, size_t len, uint64_t *dirty);
 
+/* Pages of the range that are there, in *pages. False: it cannot be told. */
+bool cache_pages(int fd, uint64_t off, size_t len, uint64_t *pages);
+
 bool cache_untold(void);
 
 #endif

@@ -81,6 +81,10 @@ static bool set_bytes(struct config *c, enum config_id id, uint64_t n)
 		c->chunk = n;
 		return true;
 	}
+	if (id == CONFIG_AUTO_READ || id == CONFIG_AUTO_WRITE) {
+		*(id == CONFIG_AUTO_READ ? &c->auto_read : &c->auto_write) = n;
+		return true;
+	}
 	if (id == CONFIG_STREAM) {
 		if (n > STREAM_MAX || (n && n < CHUNK_MIN))
 			return false;
@@ -134,7 +138,7 @@ static const struct mode_text {
 	uint32_t strict_align;
 } mode_texts[] = {
 	{ "direct", MODE_direct, 0 }, { "off", MODE_off, 0 }, { "observe", MODE_observe, 0 },
-	{ "strict", MODE_strict, 0 }, { "strict=file", MODE_strict, 0 },
+	{ "auto", MODE_auto, 0 }, { "strict", MODE_strict, 0 }, { "strict=file", MODE_strict, 0 },
 	{ "strict=512", MODE_strict, 512 }, { "strict=4096", MODE_strict, 4096 },
 };
 

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum config_mode { MODE_direct, MODE_off, MODE_observe, MODE_strict };
+enum config_mode { MODE_direct, MODE_off, MODE_observe, MODE_strict, MODE_auto };
 
 #define CONFIG_BACKTRACE_MAX 8
 #define CONFIG_RECORDS_MAX (16u << 20)
@@ -42,6 +42,7 @@ struct config {
 	uint64_t pool, chunk;		/* bytes */
 	uint64_t stream;		/* bytes in flight for one reader; 0: no streams */
 	uint64_t stream_age_ns;
+	uint64_t auto_read, auto_write;	/* bytes from which on mode auto goes direct */
 	uint32_t strict_align;		/* bytes, 512 or 4096; 0: what the file wants */
 	uint32_t backtrace;		/* frames, 0..8 */
 	uint32_t records;		/* requests kept */

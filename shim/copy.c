@@ -1,6 +1,7 @@
 #include "copy.h"
 
 #include "ahead.h"
+#include "auto.h"
 #include "book.h"
 #include "seg.h"
 #include "state.h"
@@ -53,6 +54,8 @@ enum reason copy_check(struct copy *c)
 	if (c->len == 0 || gi.size < state_config.min_file ||
 	    c->out_off > INT64_MAX - (int64_t)c->len)
 		return REASON_copy_other;
+	if (auto_source_warm(in, c->in_fd, (uint64_t)c->in_off, c->len))
+		return REASON_warm;
 	if (((uint64_t)(c->in_off - c->out_off) & (block_of(c) - 1)) != 0)
 		return REASON_copy_skew;
 	if (sys_getrlimit(RLIMIT_FSIZE, &lim) != 0 ||

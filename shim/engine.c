@@ -1,5 +1,6 @@
 #include "engine.h"
 
+#include "auto.h"
 #include "book.h"
 #include "memory.h"
 #include "policy.h"
@@ -116,7 +117,7 @@ static ssize_t call_on_twin(const struct file *f, const struct request *rq, int 
 /* The whole request, as it is, to the program's descriptor. */
 static ssize_t run_plain(struct file *f, const struct request *rq, int flags, enum reason why)
 {
-	ssize_t r = engine_kernel_call(rq, rq->fd);
+	ssize_t r = why == REASON_behind ? auto_write_behind(rq) : engine_kernel_call(rq, rq->fd);
 
 	if (r == -EINVAL && f->rescue)
 		r = call_on_twin(f, rq, flags);
@@ -238,6 +239,11 @@ static enum reason make_plan(struct plan *p, const struct file *f, const struct 
 	/* All of it cached: one call of the kernel's own is all it takes. */
 	if (p->n == 1 && p->seg[0].kind == SEG_CACHED && !f->rescue)
 		return p->seg[0].reason;
+	if (state_config.mode == MODE_auto && !f->rescue) {
+		why = auto_choose((struct file *)(uintptr_t)f, rq, p, g->size, (uint64_t)off);
+		if (why != REASON_NONE)
+			return why;
+	}
 	if (rq->op == OP_WRITE && passes_limit(off, rq->len))
 		return REASON_file_limit;
 	if (rq->op == OP_READ && f->block_device && !f->rescue &&

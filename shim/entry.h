@@ -11,6 +11,7 @@
 #endif
 
 #include "book.h"
+#include "auto.h"
 #include "engine.h"
 #include "observe.h"
 #include "own.h"
@@ -41,7 +42,7 @@ bool way_adopt(struct way *w, int fd);
 bool way_strict(struct way *w, int fd);
 
 /* Is a data call on fd for way_run? A cancellation point if so. */
-static inline bool way_in(struct way *w, int fd)
+static inline bool way_in(struct way *w, int fd, enum op op)
 {
 	const bool ready = state_ready();	/* first: in a fork child it changes the table */
 
@@ -51,6 +52,10 @@ static inline bool way_in(struct way *w, int fd)
 	w->start_ns = __builtin_expect(note_on, 0) && ready ? note_start() : 0;
 	if (__builtin_expect(ready && fdtab_tag(w->word) == FD_PLAIN, 1))
 		return __builtin_expect(observe_strict, 0) && way_strict(w, fd);
+	if (ready && auto_passes(w->word, op)) {
+		w->why = REASON_settled;
+		return false;
+	}
 	return way_find(w, fd);
 }
 
@@ -69,7 +74,7 @@ static inline bool way_in_write(struct way *w, int fd, size_t n)
 	w->start_ns = __builtin_expect(note_on, 0) && ready ? note_start() : 0;
 	if (n < PLAN_BLOCK && ready && fdtab_tag(w->word) == FD_FILE && !(w->word & FD_RESCUE))
 		return false;
-	return way_in(w, fd);
+	return way_in(w, fd, OP_WRITE);
 }
 
 /*

@@ -61,9 +61,22 @@ static __attribute__((noinline)) ssize_t read_any(int fd, void *buf, size_t n, c
 
 	if (quick(fd, buf, n, -1))
 		return (ssize_t)n;
-	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_READ) && way_run(&w, &rq, &r))
 		return r;
 	return way_book(&w, &rq, n, real.read(fd, buf, n));
+}
+
+/* Mode auto: the file's writes pass, and the page cache is to let go of them. */
+static inline bool passed_behind(const struct way *w)
+{
+	return __builtin_expect(w->why == REASON_settled, 0) && fdtab_tag(w->word) == FD_FILE &&
+	       file_peek(w->word)->behind;
+}
+
+static ssize_t write_behind(const struct request *rq)
+{
+	pthread_testcancel();
+	return entry_result(auto_write_behind(rq));
 }
 
 /*
@@ -72,7 +85,7 @@ static __attribute__((noinline)) ssize_t read_any(int fd, void *buf, size_t n, c
  */
 static bool run_again(struct way *w, struct request *rq, int saved_errno, ssize_t *r)
 {
-	if (errno != EINVAL || fdtab_tag(w->word) != FD_FILE || !way_in(w, rq->fd) ||
+	if (errno != EINVAL || fdtab_tag(w->word) != FD_FILE || !way_in(w, rq->fd, OP_WRITE) ||
 	    !way_run(w, rq, r))
 		return false;
 	if (*r >= 0)
@@ -91,7 +104,7 @@ static __attribute__((noinline)) ssize_t write_any(int fd, const void *buf, size
 
 	if (way_in_write(&w, fd, n) && way_run(&w, &rq, &r))
 		return r;
-	r = real.write(fd, buf, n);
+	r = passed_behind(&w) ? write_behind(&rq) : real.write(fd, buf, n);
 	if (r < 0 && run_again(&w, &rq, saved, &r))
 		return r;
 	return way_book(&w, &rq, n, r);
@@ -136,7 +149,7 @@ static inline ssize_t pread_any(int fd, void *buf, size_t n, off_t off, const vo
 
 	if (off >= 0 && quick(fd, buf, n, off))
 		return (ssize_t)n;
-	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_READ) && way_run(&w, &rq, &r))
 		return r;
 	return way_book(&w, &rq, n, real.pread(fd, buf, n, off));
 }
@@ -157,7 +170,7 @@ EXPORT ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
 
 	if (way_in_write(&w, fd, n) && way_run(&w, &rq, &r))
 		return r;
-	r = real.pwrite(fd, buf, n, off);
+	r = passed_behind(&w) ? write_behind(&rq) : real.pwrite(fd, buf, n, off);
 	if (r < 0 && run_again(&w, &rq, saved, &r))
 		return r;
 	return way_book(&w, &rq, n, r);
@@ -169,7 +182,7 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_READ) && way_run(&w, &rq, &r))
 		return r;
 	r = real.readv(fd, iov, n);
 	return way_book(&w, &rq, sum_of(iov, n, r), r);
@@ -181,7 +194,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_WRITE) && way_run(&w, &rq, &r))
 		return r;
 	r = real.writev(fd, iov, n);
 	return way_book(&w, &rq, sum_of(iov, n, r), r);
@@ -194,7 +207,7 @@ EXPORT ssize_t preadv(int fd, const struct iovec *iov, int n, off_t off)
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_READ) && way_run(&w, &rq, &r))
 		return r;
 	r = real.preadv(fd, iov, n, off);
 	return way_book(&w, &rq, sum_of(iov, n, r), r);
@@ -207,7 +220,7 @@ EXPORT ssize_t pwritev(int fd, const struct iovec *iov, int n, off_t off)
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_WRITE) && way_run(&w, &rq, &r))
 		return r;
 	r = real.pwritev(fd, iov, n, off);
 	return way_book(&w, &rq, sum_of(iov, n, r), r);
@@ -221,7 +234,7 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t off, int fl
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_READ) && way_run(&w, &rq, &r))
 		return r;
 	r = real.preadv2(fd, iov, n, off, flags);
 	return way_book(&w, &rq, sum_of(iov, n, r), r);
@@ -234,7 +247,7 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t off, int f
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_WRITE) && way_run(&w, &rq, &r))
 		return r;
 	r = real.pwritev2(fd, iov, n, off, flags);
 	return way_book(&w, &rq, sum_of(iov, n, r), r);

@@ -108,6 +108,13 @@ static void at_exit(int status, void *arg)
 	}
 }
 
+static void retiring(struct file *f)
+{
+	window_end_of(f);
+	if (state_config.mode == MODE_auto)
+		auto_retiring(f);
+}
+
 static void first_start(void)
 {
 	const char *held = getenv(OWN_HELD);
@@ -116,7 +123,7 @@ static void first_start(void)
 	configure();
 	unwiped = sys_madvise(&fence, sizeof(fence), MADV_WIPEONFORK) != 0;	/* Linux 4.14 */
 	pthread_atfork(before_fork, after_fork, in_child);
-	file_retiring = window_end_of;
+	file_retiring = retiring;
 	pool_pressure = window_give_back;
 	own_start();
 	book_start();

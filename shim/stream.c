@@ -107,13 +107,35 @@ static bool goes_on(struct file *f, uint64_t off, uint64_t end)
 	return false;
 }
 
+bool stream_has(const struct file *f, uint64_t off)
+{
+	if (WINDOW_GET(f->streams) > 0)
+		EACH_STREAM(st)
+			if (stream_word(st) == file_word(f) && window_covers(st, off))
+				return true;
+	return false;
+}
+
+bool stream_follows(const struct file *f, uint64_t off)
+{
+	for (unsigned i = 0; i < FILE_SEQS; i++)
+		if (off && WINDOW_GET(f->seq[i]) == off)
+			return true;
+	return false;
+}
+
+void stream_passed(struct file *f, uint64_t off, uint64_t end)
+{
+	goes_on(f, off, end);
+}
+
 /* May the file have streams, and such a request be served by one? */
 static bool wanted(const struct file *f, const struct plan *p, size_t want)
 {
 	if (state_config.stream == 0 || f->rescue || f->block_device || f->mapped || f->learned ||
 	    !f->facts.tells_changes || WINDOW_GET(f->advice) == POSIX_FADV_RANDOM)
 		return false;
-	for (int i = 0; i < p->n; i++)
+	for (int i = 0; i < p->n && state_config.mode != MODE_auto; i++)
 		if (p->seg[i].kind == SEG_DIRECT && want >= ZERO_COPY_MIN)
 			return false;
 	return true;

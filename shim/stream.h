@@ -32,6 +32,12 @@ void stream_placed(const struct file *f, int fd, uint64_t off);
  */
 bool stream_read(struct run *r, const struct guard *g, const struct plan *p);
 
+/* Mode auto: does a stream have what is at off, or may one begin there: a read goes on? */
+bool stream_has(const struct file *f, uint64_t off);
+bool stream_follows(const struct file *f, uint64_t off);
+/* A read from off to end that took another way: a sequence may go on there. */
+void stream_passed(struct file *f, uint64_t off, uint64_t end);
+
 /* POSIX_FADV_NORMAL, _SEQUENTIAL or _RANDOM, for a file of this process. */
 void stream_advise(struct file *f, int advice);
 

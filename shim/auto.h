@@ -1,0 +1,53 @@
+/*
+ * auto: mode auto: which way costs least, asked of the page cache (cachestat)
+ * and of what the file was asked for last.
+ *
+ *   reads    what is cached comes from the cache; a cold sequence gets a stream; large cold
+ *            requests go direct; small ones in no sequence stay cached
+ *   writes   many whole blocks go direct; less goes through the page cache, which
+ *            lets go of it behind the writer
+ *
+ * A file that was left to the page cache several times in a row passes without
+ * being asked about, for ever more requests, up to PASS_BYTES.
+ * Depends on: cache, file, stream, engine.h's request.
+ */
+#ifndef DIOSHIM_AUTO_H
+#define DIOSHIM_AUTO_H
+
+#include "engine.h"
+#include "state.h"
+
+#ifndef RWF_DONTCACHE
+#define RWF_DONTCACHE 0x80	/* Linux 6.14 */
+#endif
+
+/* REASON_NONE: as planned. Else why it is left to the program's descriptor; REASON_behind: auto_write_behind. */
+enum reason auto_choose(struct file *f, const struct request *rq, const struct plan *p, uint64_t size,
+			uint64_t off);
+
+/* The request as it is, with RWF_DONTCACHE where that works. Bytes, or -errno. */
+ssize_t auto_write_behind(const struct request *rq);
+
+/* Its second descriptor is about to be closed: a last time lets go of what was appended. */
+void auto_retiring(struct file *f);
+
+/* Is a copy from there better left to the kernel? */
+bool auto_source_warm(const struct file *f, int fd, uint64_t off, size_t len);
+
+/* A request on that file is to pass to the kernel unasked. */
+static inline bool auto_passes(uint64_t word, enum op op)
+{
+	struct file *f;
+	uint32_t n;
+
+	if (state_config.mode != MODE_auto || fdtab_tag(word) != FD_FILE || (word & FD_RESCUE))
+		return false;
+	f = file_peek(word);
+	n = __atomic_load_n(&f->pass[op], __ATOMIC_RELAXED);
+	if (n == 0)
+		return false;
+	__atomic_store_n(&f->pass[op], n - 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+#endif
