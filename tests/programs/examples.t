@@ -43,7 +43,7 @@ digest() { sed -n 's/^all 32256 records verified, digest \([0-9a-f]*\)$/\1/p' "$
 
 pages() {	# read|written: by the program's own count
 	sed -n "s/^\([0-9]*\) pages read, \([0-9]*\) written in [0-9]* calls\$/\1 \2/p" "$SCRATCH/out" |
-		{ read -r read written; echo "${!1}"; }
+		{ read -r read written; echo "${!1:-0}"; }
 }
 
 # Some disks take memory at multiples of 4: what malloc gives fits there.
