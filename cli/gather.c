@@ -99,7 +99,7 @@ static const char *ledger_wrong(const struct ledger *l, size_t got)
 	}
 	if (l->size != sizeof(*l) || l->routes_n != ROUTES ||
 	    l->counters_n != COUNTERS || l->reasons_n != REASONS ||
-	    l->files_n != LEDGER_FILES)
+	    l->files_n != LEDGER_FILES || l->has_sites > 1 || l->records_n > CONFIG_RECORDS_MAX)
 		return "another dioshim made it (its lists differ)";
 	return NULL;
 }
@@ -120,8 +120,6 @@ const char *ledger_read(int fd, struct ledger *l)
 	wrong = ledger_wrong(l, got);
 	if (wrong)
 		return wrong;
-	if (got == sizeof(*l) && (l->has_sites > 1 || l->records_n > CONFIG_RECORDS_MAX))
-		return "not a ledger";
 	size = ledger_size(l->has_sites, l->records_n);
 	if (got == sizeof(*l))
 		got = (size_t)st.st_size;
