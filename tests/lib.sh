@@ -16,7 +16,7 @@
 #   strace_direct NAME [OPTIONS] -- CMD  direct I/O seen by strace
 #   json EXPR                from the last ledger: json routes.zero_copy.bytes
 #
-# OPTIONS are those of `dioshim run`.
+# OPTIONS are those of `dioshim run`; words of SHIM_OPTIONS are added to all.
 
 set -u
 umask 022
@@ -240,8 +240,9 @@ shim() {	# [OPTIONS] -- CMD...
 	local status OPTIONS COMMAND
 	split_arguments "$@"
 	shim_files
+	# shellcheck disable=SC2086
 	timeout -k 10 "$RUN_LIMIT" "${RUN_AS[@]}" "$DIOSHIM" run --json "$SHIM_JSON" -o "$SHIM_REPORT" \
-		"${OPTIONS[@]}" -- "${COMMAND[@]}" 8>&- 9>&-
+		${SHIM_OPTIONS:-} "${OPTIONS[@]}" -- "${COMMAND[@]}" 8>&- 9>&-
 	status=$?
 	ledger_closes "$(brief)"
 	return $status

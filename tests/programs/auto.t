@@ -1,0 +1,131 @@
+#!/bin/bash
+# Mode auto: each request the way that costs less. What was cached stays so and
+# is read from there; cold bulk data leaves nothing behind.
+. "$(dirname "$0")/../lib.sh"
+need fincore
+scratch
+cd "$SCRATCH" || exit 1
+
+"$DIOSHIM" doctor . | grep -q "^ *cachestat *yes" || skip_all "no cachestat (Linux 6.5): all is left to the page cache"
+
+MIB=$((1 << 20))
+resident() { fincore -b -n -o RES "$1" | tr -d " "; }
+drop() { sync -d "$@"; for f; do dd if="$f" of=/dev/null iflag=nocache count=0 status=none; done; }
+warm() { cat "$@" >/dev/null; }
+
+auto() {	# COMMAND...
+	shim --mode auto --stream-age 20 -- "$@"
+}
+
+at_least() {	# GOT LEAST NAME
+	ok "$([ "${1:-0}" -ge "$2" ]; echo $?)" "$3: $1" || { diag "   at least: $2"; diag_file "$SHIM_REPORT" 40; }
+}
+
+at_most() {	# GOT MOST NAME
+	ok "$([ "${1:-0}" -le "$2" ]; echo $?)" "$3: $1" || { diag "   at most: $2"; diag_file "$SHIM_REPORT" 40; }
+}
+
+noise big $((64 * MIB))
+cp big other
+sync -d big other
+sleep 0.1	# older than --stream-age
+
+# ---- reads -------------------------------------------------------------------
+
+drop big
+is "$(resident big)" 0 "the file is cold"
+for bs in 4k 100000 1M; do
+	auto dd if=big of=/dev/null bs=$bs status=none
+	at_least "$(direct_bytes)" $((56 * MIB)) "cold, $bs: past the page cache"
+	at_most "$(resident big)" $((8 * MIB)) "cold, $bs: what is left"
+	drop big
+done
+
+warm big
+for bs in 4k 100000 1M; do
+	auto dd if=big of=/dev/null bs=$bs status=none
+	is "$(json 'routes.cached.bytes')" $((64 * MIB)) "warm, $bs: all of it from the page cache"
+	at_least "$(json 'reasons.settled.calls')" "$(($(json 'counters.calls') / 2 * 6 / 10))" "warm, $bs: most requests are not even asked about"
+	is "$(resident big)" $((64 * MIB)) "warm, $bs: and it stays there"
+done
+
+# Half of it is cached: the other half goes past.
+drop big
+dd if=big of=/dev/null bs=1M count=32 skip=32 status=none
+half=$(resident big)
+auto dd if=big of=/dev/null bs=64k status=none
+at_most "$(resident big)" $((half + 8 * MIB)) "half warm: what was cold leaves little"
+at_least "$(json 'routes.staged.bytes')" $((24 * MIB)) "half warm: the cold half is read ahead"
+
+# In no sequence, and small: the page cache, for locality pays.
+cat >random.py <<'PY'
+import os, random
+fd = os.open("big", os.O_RDONLY)
+random.seed(1)
+for _ in range(300):
+    os.pread(fd, 4096, random.randrange(16000) * 4096)
+PY
+drop big
+auto "$PYTHON" -I -S random.py
+at_least "$(json 'sum(f.reasons.small.bytes for f in files if f.path.endswith("/big") and hasattr(f.reasons, "small"))')" $((280 * 4096)) \
+	"random and small: through the page cache"
+
+# ---- writes ------------------------------------------------------------------
+
+for bs in 4k 100000 128k 1M; do
+	warm big
+	rm -f out
+	auto dd if=big of=out bs=$bs status=none
+	sync -d out
+	cmp -s big out
+	same=$?
+	is $same 0 "write, $bs: what was written is there"
+	drop big
+	warm big
+	rm -f out
+	auto dd if=big of=out bs=$bs status=none
+	sync -d out
+	sleep 0.2	# pages go when their write-back has ended
+	at_most "$(resident out)" $((16 * MIB)) "write, $bs: little of it is left"
+	is "$(resident big)" $((64 * MIB)) "write, $bs: what was cached before is left alone"
+done
+
+# Over what is cached already: it stays.
+cp big over
+sync -d over
+warm over
+before=$(resident over)
+auto dd if=other of=over bs=1M conv=notrunc status=none
+sync -d over
+is "$(resident over)" "$before" "written over: the neighbour's pages stay"
+cmp -s other over
+is $? 0 "written over: the new bytes"
+auto dd if=other of=over bs=8M conv=notrunc,fsync status=none
+is "$(resident over)" "$before" "and with requests as large as mode auto writes directly"
+
+# ---- whole programs ----------------------------------------------------------
+
+mkdir tree
+cp big tree/a
+cp other tree/b
+for i in 1 2 3 4 5 6 7 8; do head -c 3000 big >"tree/small$i"; done
+sync
+drop tree/*
+sleep 0.1
+for command in "cp -r tree copy" "tar cf copy.tar tree"; do
+	# shellcheck disable=SC2086
+	auto $command
+	is $? 0 "$command"
+	sync
+	sleep 0.2
+	left=0
+	for f in tree/a tree/b copy/* copy.tar; do
+		[ ! -f "$f" ] || left=$((left + $(resident "$f")))
+	done
+	at_most $left $((24 * MIB)) "$command: left in the page cache"
+	drop tree/*
+done
+diff -r tree copy >/dev/null
+is $? 0 "and it is all there"
+
+done_testing
