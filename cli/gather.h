@@ -157,11 +157,22 @@ void report_free(struct report *r);
 struct kernel_count process_kernel(const struct process *p);
 uint64_t process_seen(const struct process *p);
 
+/* exited, execed, killed, running or unknown. */
+const char *process_state(const struct process *p);
+
+/* "read /bin/cat+0x1234 < /lib/libc.so+0x5678": of malloc. */
+char *site_name(const struct site *s);
+
+/* The same for a place; an address where there is no module, nothing where there is none. */
+void print_place(FILE *f, const struct place *p);
+
 void report_text(const struct report *r, FILE *f);
 
 /* The requests that failed, and, where r->explain says so, call sites by name, with advice. */
 void report_explain(const struct report *r, FILE *f);
 void report_json(const struct report *r, FILE *f);
+void report_csv(const struct report *r, FILE *f);
+void report_openmetrics(const struct report *r, FILE *f);
 
 struct json;
 void report_json_sites(const struct report *r, struct json *j);

@@ -12,6 +12,16 @@ const char *const counter_sentences[COUNTERS] = {
 #undef COUNTER
 };
 
+const char *const counter_units[COUNTERS] = {
+#define UNIT_CALLS "calls"
+#define UNIT_BYTES "bytes"
+#define UNIT_FILES "files"
+#define UNIT_NS "ns"
+#define COUNTER(name, unit, sentence) UNIT_##unit,
+#include "counters.def"
+#undef COUNTER
+};
+
 const char *const route_names[ROUTES] = {
 #define ROUTE(name, copies, sentence) #name,
 #include "counters.def"

@@ -8,6 +8,7 @@
 #include "ledger.h"
 
 extern const char *const counter_names[COUNTERS], *const counter_sentences[COUNTERS];
+extern const char *const counter_units[COUNTERS];	/* calls, bytes, files, ns */
 extern const char *const route_names[ROUTES], *const route_sentences[ROUTES];
 extern const unsigned route_copies[ROUTES];		/* CPU copies per byte */
 extern const char *const reason_names[REASONS], *const reason_sentences[REASONS];
