@@ -1,6 +1,7 @@
 #include "gather.h"
 
 #include "cli.h"
+#include "timeline.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -332,6 +333,7 @@ void report_free(struct report *r)
 	free(r->processes);
 	free(r->files);
 	report_free_sites(r);
+	report_free_timelines(r);
 	free(r->command);
 	*r = (struct report){ 0 };
 }

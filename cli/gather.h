@@ -89,6 +89,8 @@ struct record {
 	struct ledger_record r;
 };
 
+struct timeline;
+
 struct report {
 	struct process *processes;	/* by their start */
 	size_t processes_n;
@@ -102,6 +104,8 @@ struct report {
 	struct record *records;		/* by time */
 	size_t records_n;
 	uint64_t records_lost;		/* overwritten by newer ones */
+	struct timeline **timelines;	/* how the sums grew, of runs that were watched */
+	size_t timelines_n;
 	bool explain;			/* call sites are wanted, by name */
 	char *command;			/* what was run; NULL: the processes tell */
 	uint64_t elapsed_ns;
@@ -173,6 +177,13 @@ void report_explain(const struct report *r, FILE *f);
 void report_json(const struct report *r, FILE *f);
 void report_csv(const struct report *r, FILE *f);
 void report_openmetrics(const struct report *r, FILE *f);
+
+/* Of single requests, where they were kept (setting records). */
+void report_trace_lines(const struct report *r, FILE *f);	/* JSON lines */
+void report_trace_chrome(const struct report *r, FILE *f);	/* trace event format */
+
+/* One page, complete in itself. */
+void report_html(const struct report *r, FILE *f);
 
 struct json;
 void report_json_sites(const struct report *r, struct json *j);

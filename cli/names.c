@@ -52,6 +52,16 @@ const char *const reason_sentences[REASONS] = {
 #undef REASON
 };
 
+const enum route reason_routes[REASONS] = {
+#define ROUTE_BOUNCED ROUTE_bounced
+#define ROUTE_STAGED ROUTE_staged
+#define ROUTE_CACHED ROUTE_cached
+#define ROUTE_IN_KERNEL ROUTE_in_kernel
+#define REASON(name, route, sentence) ROUTE_##route,
+#include "reasons.def"
+#undef REASON
+};
+
 const char *const class_names[CLASSES] = {
 #define CLASS(name, sentence) #name,
 #include "counters.def"

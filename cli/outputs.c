@@ -1,11 +1,16 @@
 #include "outputs.h"
 
 #include "cli.h"
+#include "human.h"
 #include "replace.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#define OUTPUT_KEY 0x2000	/* of argp: this plus an enum output */
+#define OUTPUT_KEY	0x2000	/* of argp: this plus an enum output */
+#define FORMAT_KEY	(OUTPUT_KEY + OUTPUTS)
+
+#define TRACE_RECORDS	"65536"	/* of each process, unless the user says how many */
 
 static void text_and_sites(const struct report *r, FILE *f)
 {
@@ -19,6 +24,8 @@ static void (*const prints[OUTPUTS])(const struct report *r, FILE *f) = {
 	[OUTPUT_JSON] = report_json,
 	[OUTPUT_CSV] = report_csv,
 	[OUTPUT_OPENMETRICS] = report_openmetrics,
+	[OUTPUT_TRACE] = report_trace_chrome,
+	[OUTPUT_HTML] = report_html,
 };
 
 static const struct argp_option option_list[] = {
@@ -29,6 +36,12 @@ static const struct argp_option option_list[] = {
 	{ "csv", OUTPUT_KEY + OUTPUT_CSV, "FILE", 0, "every figure as a line of CSV", 0 },
 	{ "openmetrics", OUTPUT_KEY + OUTPUT_OPENMETRICS, "FILE", 0, "OpenMetrics, for a textfile "
 	  "collector of Prometheus; FILE is replaced in one step", 0 },
+	{ "html", OUTPUT_KEY + OUTPUT_HTML, "FILE", 0, "one page with everything in it, for a browser; "
+	  "run then also keeps how the sums grew", 0 },
+	{ "trace", OUTPUT_KEY + OUTPUT_TRACE, "FILE", 0, "the single requests (run: with "
+	  "--records=" TRACE_RECORDS ", if that is not given)", 0 },
+	{ "trace-format", FORMAT_KEY, "FORMAT", 0, "json: a line of JSON each; chrome: trace events, for "
+	  "Perfetto (default: json if FILE ends in .jsonl or .ndjson, else chrome)", 0 },
 	{ 0 },
 };
 
@@ -40,6 +53,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		key = OUTPUT_KEY + OUTPUT_TEXT;
 	if (key == 'j')
 		key = OUTPUT_KEY + OUTPUT_JSON;
+	if (key == FORMAT_KEY) {
+		if (strcmp(arg, "json") != 0 && strcmp(arg, "chrome") != 0)
+			argp_error(state, "--trace-format: json or chrome, not \"%s\"", arg);
+		o->trace_format = arg;
+		return 0;
+	}
 	if (key < OUTPUT_KEY || key >= OUTPUT_KEY + OUTPUTS)
 		return ARGP_ERR_UNKNOWN;
 	o->names[key - OUTPUT_KEY] = arg;
@@ -95,6 +114,36 @@ static bool write_replacing(const struct report *r, const char *name)
 	return replace_close(&p, true);
 }
 
+static bool ends_in(const char *text, const char *end)
+{
+	size_t n = strlen(text), k = strlen(end);
+
+	return n >= k && strcmp(text + n - k, end) == 0;
+}
+
+static bool trace_by_lines(const struct outputs *o)
+{
+	const char *name = o->names[OUTPUT_TRACE];
+
+	if (o->trace_format)
+		return strcmp(o->trace_format, "json") == 0;
+	return ends_in(name, ".jsonl") || ends_in(name, ".ndjson");
+}
+
+static void print(const struct outputs *o, enum output id, const struct report *r)
+{
+	FILE *f = o->files[id];
+
+	if (id == OUTPUT_TRACE && trace_by_lines(o))
+		report_trace_lines(r, f);
+	else
+		prints[id](r, f);
+	/* The newest are kept: who reads the trace must know that it begins late. */
+	if (id == OUTPUT_TEXT && o->names[OUTPUT_TRACE])
+		fprintf(f, "\n  trace: %s requests kept, %s older ones overwritten by them (--records)\n",
+			human_count(r->records_n).text, human_count(r->records_lost).text);
+}
+
 bool outputs_write(struct outputs *o, const struct report *r)
 {
 	bool good = true;
@@ -104,11 +153,38 @@ bool outputs_write(struct outputs *o, const struct report *r)
 
 		/* Where there is no ledger, why has been said on standard error. */
 		if (f && (f != o->standard || o->names[i] || r->processes_n))
-			prints[i](r, f);
+			print(o, i, r);
 		if (f && f != stderr)
 			good &= output_close(f, o->names[i] ? o->names[i] : "-");
 	}
 	if (o->names[OUTPUT_OPENMETRICS])
 		good &= write_replacing(r, o->names[OUTPUT_OPENMETRICS]);
 	return good;
+}
+
+/* ---- what `run` does for them -------------------------------------------- */
+
+void outputs_settings(const struct outputs *o, struct settings *s)
+{
+	const char **records = &s->text[CONFIG_RECORDS];
+
+	if (o->names[OUTPUT_TRACE] && !*records && !getenv(config_items[CONFIG_RECORDS].env))
+		*records = TRACE_RECORDS;
+}
+
+void outputs_watch(struct outputs *o, const char *folder, uint64_t began_ns)
+{
+	if (o->names[OUTPUT_HTML])
+		o->timeline = timeline_start(folder, began_ns);
+}
+
+void outputs_watched(struct outputs *o, struct report *r, const struct folder *folder)
+{
+	if (!o->timeline)
+		return;
+	timeline_stop(o->timeline);
+	if (!folder->temporary)
+		timeline_save(o->timeline, folder->path);
+	report_add_timeline(r, o->timeline);
+	o->timeline = NULL;
 }

@@ -1,6 +1,7 @@
 #include "cli.h"
 #include "gather.h"
 #include "outputs.h"
+#include "timeline.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -36,6 +37,7 @@ static void add(struct options *o, const char *path)
 			complain("%s: no ledger in this folder", path);
 			o->bad = true;
 		}
+		o->bad |= !report_add_timelines(&o->report, path);
 	} else {
 		o->bad |= !report_add_file(&o->report, path);
 	}

@@ -149,11 +149,14 @@ static int run_command(struct run *run, struct ending *end)
 	struct report report = { 0 };
 	uint64_t start;
 	size_t found = 0;
-	bool written;
+	bool spawned, written;
 
 	run->began_ns = now_ns(CLOCK_REALTIME);
 	start = now_ns(CLOCK_MONOTONIC);
-	if (!spawn_and_wait(run->command, end))
+	outputs_watch(&run->outputs, run->folder.path, run->began_ns);
+	spawned = spawn_and_wait(run->command, end);
+	outputs_watched(&run->outputs, &report, &run->folder);
+	if (!spawned)
 		return STATUS_OWN;
 	if (end->exec_error)
 		return not_started(run, end->exec_error);
@@ -192,6 +195,7 @@ int cmd_run(int argc, char **argv)
 	if (status)
 		return status;
 	want_sites(&run);
+	outputs_settings(&run.outputs, &run.settings);
 	if (!settings_check(&run.settings) || !locate_library(run.library))
 		return STATUS_OWN;
 	status = program_check(run.command[0], library);
