@@ -35,7 +35,8 @@ LIBDW    := $(or $(filter yes,$(shell cat $(B)/libdw 2>/dev/null)),$(shell \
             -x c -o /dev/null - -ldw -lelf 2>/dev/null && echo yes || echo no))
 CLI_LIBS := -pthread $(if $(filter yes,$(LIBDW)),-ldw -lelf -ldl)
 CLI_SRC  := $(filter-out $(if $(filter yes,$(LIBDW)),%_none.c,%_dwfl.c),$(wildcard cli/*.c))
-CLI_OBJ  := $(CLI_SRC:%.c=$(B)/%.o) $(B)/shim/config.o
+CLI_SHIM := $(addprefix shim/,align.c config.c sys.c)
+CLI_OBJ  := $(patsubst %.c,$(B)/%.o,$(CLI_SRC) $(CLI_SHIM))
 PROGS    := $(patsubst tests/progs/%.c,$(B)/tests/%,$(wildcard tests/progs/*.c))
 MULTI    := $(patsubst tests/progs/%/,$(B)/tests/%,$(wildcard tests/progs/*/))
 UNITS     = $(addprefix $(B)/tests/,$(UNIT_NAMES))

@@ -15,7 +15,7 @@
 
 /* Beside these, `run` hands the status of its command through. */
 enum {
-	STATUS_OPEN = 1,		/* report: damaged file, ledger not closed */
+	STATUS_OPEN = 1,		/* report: damaged file, ledger not closed; doctor: a path is not direct */
 	STATUS_OWN = 125,		/* dioshim itself failed */
 	STATUS_CANNOT_EXECUTE = 126,
 	STATUS_NOT_FOUND = 127,
@@ -39,6 +39,7 @@ bool output_close(FILE *f, const char *name);
 
 int cmd_run(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 
 /*
  * Where libdioshim.so is, seen from this command: in the build folder, or

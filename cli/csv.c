@@ -114,6 +114,10 @@ static void whole(const struct report *r, FILE *f)
 	number(&c, "witness", "unseen_bytes", "bytes", r->unseen_bytes);
 	number(&c, "witness", "rchar", "bytes", r->kernel.rchar);
 	number(&c, "witness", "wchar", "bytes", r->kernel.wchar);
+	if (r->watched && r->swiotlb.readable) {
+		number(&c, "swiotlb", "bytes", "bytes", r->swiotlb.bytes);
+		number(&c, "swiotlb", "bounces", "calls", r->swiotlb.bounces);
+	}
 	number(&c, "misfits", "misfits_seen", "calls", r->misfits_seen);
 }
 

@@ -38,7 +38,7 @@ static const char *base_name(const char *path)
 }
 
 /* "f (store.c:12), inlined in g (store.c:40), of /bin/store+0x1a2b" */
-static void put_place(FILE *f, const struct place *p, uint64_t until_ns)
+static void put_place(FILE *f, const struct code *p, uint64_t until_ns)
 {
 	struct symbol_site at = { p->module, p->ino, p->offset, until_ns };
 	struct symbol s = { 0 };
@@ -111,8 +111,10 @@ static void print_sums(const struct page *o, const struct site *s)
 
 	if (!begin(&p))
 		return;
-	fprintf(p.f, "%s of %s: %s call%s", op_names[s->op],
-		s->others ? "other files" : s->path ? s->path : "no file that is known",
+	fprintf(p.f, "%s of ", op_names[s->op]);
+	if (s->files_n > 1 && !s->others)
+		fprintf(p.f, "%s files, most of it of ", human_count(s->files_n).text);
+	fprintf(p.f, "%s: %s call%s", s->others ? "many files" : s->path ? s->path : "files that are not told apart",
 		human_count(s->sum.calls).text, s->sum.calls == 1 ? "" : "s");
 	if (s->sum.failed_calls)
 		fprintf(p.f, " (%s failed)", human_count(s->sum.failed_calls).text);
@@ -228,14 +230,16 @@ static void print_site(const struct page *o, const struct site *s, size_t number
 
 static void sites(const struct page *o, const struct report *r)
 {
-	size_t n = 0;
+	size_t n = 0, all;
+	struct site *list = report_group_sites(r, &all);
 
 	fprintf(o->f, "\n  %scall sites, by the bytes that were copied for them%s\n", o->bold, o->end);
-	for (; n < r->sites_n && n < TOP_SITES; n++)
-		print_site(o, &r->sites[n], n + 1);
-	if (n < r->sites_n)
-		page_line(o, "and %s more", human_count(r->sites_n - n).text);
-	if (!r->sites_n)
+	for (; n < all && n < TOP_SITES; n++)
+		print_site(o, &list[n], n + 1);
+	if (n < all)
+		page_line(o, "and %s more", human_count(all - n).text);
+	free(list);
+	if (!all)
 		page_line(o, "none: no request on a file was booked by its call site (--backtrace)");
 }
 

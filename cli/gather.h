@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "ledger.h"
+#include "swiotlb.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,7 +54,7 @@ struct process {
 };
 
 /* Where a module is NULL the offset is an address. */
-struct place {
+struct code {
 	const char *module;
 	uint64_t ino, offset;
 };
@@ -63,7 +64,7 @@ struct site {
 	enum ledger_op op;
 	bool others;			/* the row that gathers what found no room */
 	unsigned frames_n;
-	struct place frames[LEDGER_FRAMES];
+	struct code frames[LEDGER_FRAMES];
 	uint64_t until_ns;		/* CLOCK_REALTIME: its modules were mapped till then; 0: still */
 	const char *path;		/* NULL: no file */
 	uint64_t dev, ino;
@@ -71,20 +72,22 @@ struct site {
 	enum align_from align_from;
 	struct ledger_site sum;		/* its figures */
 	uint64_t copied_bytes;		/* that a CPU copied; figured by report_sum */
+	size_t files_n;			/* of report_group_sites: path is the one with most bytes, */
+	uint64_t file_bytes;		/* which are these */
 };
 
 /* A request that failed for its alignment. */
 struct misfit {
 	uint32_t pid;
 	uint64_t until_ns;		/* as in struct site */
-	struct place caller;
+	struct code caller;
 	const char *path;
 	struct ledger_misfit m;
 };
 
 struct record {
 	uint32_t pid;
-	struct place caller;
+	struct code caller;
 	const char *path;
 	struct ledger_record r;
 };
@@ -106,6 +109,8 @@ struct report {
 	uint64_t records_lost;		/* overwritten by newer ones */
 	struct timeline **timelines;	/* how the sums grew, of runs that were watched */
 	size_t timelines_n;
+	bool watched;			/* swiotlb was, while the command ran */
+	struct swiotlb_result swiotlb;	/* the whole host's */
 	bool explain;			/* call sites are wanted, by name */
 	char *command;			/* what was run; NULL: the processes tell */
 	uint64_t elapsed_ns;
@@ -150,6 +155,9 @@ void *must_grow(void *list, size_t n, size_t size);
 /* What follows struct ledger in a ledger's file: call sites, misfits, records (sites.c). */
 void report_add_sites(struct report *r, struct ledger *l);
 void report_sum_sites(struct report *r);
+/* The call sites, each with all of its files, by their copies; to be freed. */
+struct site *report_group_sites(const struct report *r, size_t *n);
+
 void report_free_sites(struct report *r);
 
 /* Sorts and sums; after the last addition. */
@@ -168,7 +176,7 @@ const char *process_state(const struct process *p);
 char *site_name(const struct site *s);
 
 /* The same for a place; an address where there is no module, nothing where there is none. */
-void print_place(FILE *f, const struct place *p);
+void print_code(FILE *f, const struct code *p);
 
 void report_text(const struct report *r, FILE *f);
 

@@ -47,8 +47,10 @@ static void head(FILE *f, const struct report *r)
 	      "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; "
 	      "style-src 'unsafe-inline'\">\n<title>dioshim: ", f);
 	html_text(f, title(r));
-	fprintf(f, "</title>\n<style>%s</style>\n</head>\n<body>\n<header><p class=brand>dioshim</p><h1>",
-		html_style);
+	fputs("</title>\n<style>", f);
+	for (const char *const *text = html_style; *text; text++)
+		fputs(*text, f);
+	fputs("</style>\n</head>\n<body>\n<header><p class=brand>dioshim</p><h1>", f);
 	html_code(f, title(r));
 	fprintf(f, "</h1>\n<p>%s process%s, <span", human_count(r->all_n).text, r->all_n == 1 ? "" : "es");
 	html_data(f, r->elapsed_ns, "elapsed_ns");
@@ -97,17 +99,17 @@ static void routes(FILE *f, const struct report *r)
 	for (unsigned i = 0; i < ROUTES; i++)
 		if (r->routes[i].bytes > most)
 			most = r->routes[i].bytes;
-	fputs("<section><h2>How the bytes travelled</h2>\n<div class=scroll><table><thead><tr><th>route<th>"
+	fputs("<section><h2>How the bytes travelled</h2>\n<div class=scroll><table class=sums><thead><tr><th>route<th>"
 	      "<th class=n>bytes<th class=n>share<th class=n>calls<th class=n>copies<th><tbody>\n", f);
 	for (unsigned i = 0; i < ROUTES; i++) {
 		fprintf(f, "<tr><th scope=row>%s<td class=wide>", html_route(i).text);
 		html_bar(f, r->routes[i].bytes, most, route_names[i]);
 		fputs("<td class=n>", f);
 		html_bytes(f, r->routes[i].bytes, "routes.%s.bytes", route_names[i]);
-		fprintf(f, "<td class=n>%s<td class=n>", i == ROUTE_not_file ? "" :
+		fprintf(f, "<td class=n>%s<td class=\"n calls\">", i == ROUTE_not_file ? "" :
 			human_share(r->routes[i].bytes, file_bytes(r)).text);
 		html_count(f, r->routes[i].calls, "routes.%s.calls", route_names[i]);
-		fprintf(f, "<td class=n>%u<td class=say>%s\n", route_copies[i], route_sentences[i]);
+		fprintf(f, "<td class=\"n copies\">%u<td class=say>%s\n", route_copies[i], route_sentences[i]);
 	}
 	fputs("</table></div>\n<p class=note>Copies: by a CPU, of each byte, between program and device. The share is "
 	      "of the bytes of files.</p></section>\n", f);
@@ -128,7 +130,7 @@ static void reasons(FILE *f, const struct report *r)
 		fputs("<p class=note>Nothing.</p></section>\n", f);
 		return;
 	}
-	fputs("<div class=scroll><table><thead><tr><th>reason<th><th class=n>bytes<th class=n>calls<th><tbody>\n", f);
+	fputs("<div class=scroll><table class=sums><thead><tr><th>reason<th><th class=n>bytes<th class=n>calls<th><tbody>\n", f);
 	for (unsigned k = 0; k < n; k++) {
 		unsigned i = order[k];
 
@@ -136,7 +138,7 @@ static void reasons(FILE *f, const struct report *r)
 		html_bar(f, r->reasons[i].bytes, r->reasons[order[0]].bytes, route_names[reason_routes[i]]);
 		fputs("<td class=n>", f);
 		html_bytes(f, r->reasons[i].bytes, "reasons.%s.bytes", reason_names[i]);
-		fputs("<td class=n>", f);
+		fputs("<td class=\"n calls\">", f);
 		html_count(f, r->reasons[i].calls, "reasons.%s.calls", reason_names[i]);
 		fprintf(f, "<td class=say>%s\n", reason_sentences[i]);
 	}
@@ -159,7 +161,7 @@ static void classes(FILE *f, const struct report *r)
 	}
 	for (unsigned i = 0; i < CLASSES; i++)
 		all += r->classes[i];
-	fputs("<div class=scroll><table><thead><tr><th>class<th><th class=n>bytes<th class=n>share<th><tbody>\n", f);
+	fputs("<div class=scroll><table class=sums><thead><tr><th>class<th><th class=n>bytes<th class=n>share<th><tbody>\n", f);
 	for (unsigned i = 0; i < CLASSES; i++) {
 		fprintf(f, "<tr><th scope=row>%s<td class=wide>", class_names[i]);
 		html_bar(f, r->classes[i], all, fills[i]);
@@ -177,7 +179,7 @@ static void witness(FILE *f, const struct report *r)
 {
 	uint64_t all = r->kernel.rchar + r->kernel.wchar;
 
-	fputs("<section><h2>The kernel's count</h2>\n<div class=scroll><table><tbody>\n<tr><th scope=row>seen by the "
+	fputs("<section><h2>The kernel's count</h2>\n<div class=scroll><table class=sums><tbody>\n<tr><th scope=row>seen by the "
 	      "shim<td class=wide>", f);
 	html_bar(f, r->seen_bytes, all, "zero_copy");
 	fputs("<td class=n>", f);
@@ -195,7 +197,13 @@ static void witness(FILE *f, const struct report *r)
 		fprintf(f, " %zu processes left no last reading and are not in it.", r->unread_n);
 	if (r->stale_n)
 		fprintf(f, " %zu were killed after their last reading.", r->stale_n);
-	fputs("</p></section>\n", f);
+	fputs("</p>\n", f);
+	if (r->watched && r->swiotlb.readable && r->swiotlb.bytes) {
+		fputs("<p class=note>For devices the kernel copied ", f);
+		html_bytes(f, r->swiotlb.bytes, "swiotlb.bytes");
+		fputs(" once more (SWIOTLB), on the whole host, while the command ran.</p>\n", f);
+	}
+	fputs("</section>\n", f);
 }
 
 static void counters(FILE *f, const struct report *r)

@@ -8,9 +8,9 @@
 
 #include "gather.h"
 
-extern const char html_style[];
+extern const char *const html_style[];	/* to be joined; NULL is the last */
 
-/* Escaped; controls and what is not UTF-8 become U+FFFD. */
+/* Escaped; line ends become spaces, other controls and what is not UTF-8 U+FFFD. */
 void html_text(FILE *f, const char *text);
 
 /* A path, a command: isolated, and marked as literal. */

@@ -57,7 +57,7 @@ static void histogram(FILE *f, const uint64_t *powers, uint32_t align, const cha
 		html_data(f, powers[i], "%s.%s.calls_by_power_of_two.%u", prefix, dim_names[d], i);
 		fprintf(f, "><title>%s: %s calls</title></rect>", power_name(i),
 			human_count(powers[i]).text);
-		if (i % 3 == 0 || i + 1 == LEDGER_POWERS)
+		if ((i % 3 == 0 && i + 2 < LEDGER_POWERS) || i + 1 == LEDGER_POWERS)
 			fprintf(f, "<text x=%u y=%d>%s</text>", i * BAR + BAR / 2, FLOOR + 12, power_name(i));
 	}
 	fprintf(f, "<line class=floor x1=0 x2=%d y1=%d y2=%d />", WIDTH, FLOOR, FLOOR);

@@ -19,6 +19,8 @@ void html_text(FILE *f, const char *text)
 
 		if (entity)
 			fputs(entity, f);
+		else if (*text == '\n' || *text == '\t')
+			putc(' ', f);
 		else if (!n || c1 || (n == 1 && (*text < ' ' || *text == 0x7f)))
 			fputs("\xef\xbf\xbd", f);
 		else

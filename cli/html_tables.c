@@ -104,8 +104,8 @@ void html_files(FILE *f, const struct report *r)
 
 /* ---- call sites ---------------------------------------------------------- */
 
-/* By name, innermost first; inlined ones are of one place. */
-static void frame(FILE *f, const struct place *p, uint64_t until_ns)
+/* Where the names are asked for, innermost first; inlined ones are of one place. */
+static void frame(FILE *f, const struct report *r, const struct code *p, uint64_t until_ns)
 {
 	const struct symbol_site at = { p->module, p->ino, p->offset, until_ns };
 	struct symbol s = { 0 };
@@ -115,14 +115,14 @@ static void frame(FILE *f, const struct place *p, uint64_t until_ns)
 
 	if (!to)
 		return;
-	if (p->module && symbols_find(&at, &s))
+	if (r->explain && p->module && symbols_find(&at, &s))
 		for (unsigned i = 0; i < s.frames_n; i++) {
 			fprintf(to, "%s%s", i ? ", inlined in " : "", s.frames[i].function);
 			if (s.frames[i].file)
 				fprintf(to, " (%s:%u)", s.frames[i].file, s.frames[i].line);
 		}
 	else
-		print_place(to, p);
+		print_code(to, p);
 	fclose(to);
 	html_code(f, text);
 	free(text);
@@ -135,20 +135,7 @@ static void site_name_cell(FILE *f, const struct report *r, const struct site *s
 		fputs("all other call sites, for which there was no room", f);
 	for (unsigned i = 0; i < s->frames_n; i++) {
 		fputs(i ? "<br>called by " : "", f);
-		if (r->explain) {
-			frame(f, &s->frames[i], s->until_ns);
-		} else {
-			char *text = NULL;
-			size_t size;
-			FILE *to = open_memstream(&text, &size);
-
-			if (!to)
-				continue;
-			print_place(to, &s->frames[i]);
-			fclose(to);
-			html_code(f, text);
-			free(text);
-		}
+		frame(f, r, &s->frames[i], s->until_ns);
 	}
 	if (s->path) {
 		fputs("<br>", f);
@@ -161,12 +148,9 @@ static void site_row(FILE *f, const struct report *r, size_t i, uint64_t most)
 	const struct site *s = &r->sites[i];
 	char prefix[64];
 
-	fputs("<tr>", f);
+	fputs("<tr class=cut>", f);
 	site_name_cell(f, r, s);
-	snprintf(prefix, sizeof(prefix), "sites.%zu", i);
-	fputs("<details><summary>how they lay</summary>", f);
-	html_alignment(f, &s->sum, s->mem_align, s->offset_align, prefix);
-	fputs("</details><td class=wide>", f);
+	fputs("<td class=wide>", f);
 	snprintf(prefix, sizeof(prefix), "sites.%zu.routes.", i);
 	html_stack(f, s->sum.routes, most, prefix, "");
 	fputs("<td class=n>", f);
@@ -175,7 +159,10 @@ static void site_row(FILE *f, const struct report *r, size_t i, uint64_t most)
 	html_count(f, s->sum.misaligned_calls, "sites.%zu.misaligned_calls", i);
 	fputs("<td class=n>", f);
 	html_bytes(f, s->copied_bytes, "sites.%zu.copied_bytes", i);
-	fputs("\n", f);
+	fputs("\n<tr><td colspan=5><details><summary>how they lay</summary>", f);
+	snprintf(prefix, sizeof(prefix), "sites.%zu", i);
+	html_alignment(f, &s->sum, s->mem_align, s->offset_align, prefix);
+	fputs("</details>\n", f);
 }
 
 static void site_rest(FILE *f, const struct report *r, size_t first, uint64_t most)

@@ -56,14 +56,28 @@ static void area(FILE *f, const struct timeline *t, unsigned route, double most,
 	fprintf(f, "\"><title>%s</title></path>", html_route(route).text);
 }
 
+/* 1, 2 or 5 of some power of ten: at most eight of them in the whole. */
+static double round_step(double span)
+{
+	double step = 1;
+
+	for (unsigned i = 0; span / step > 8; i++)
+		step *= i % 3 == 1 ? 2.5 : 2;
+	return step;
+}
+
 static void axes(FILE *f, double most, double span)
 {
+	double step = round_step(span);
+
 	fprintf(f, "<line class=floor x1=0 x2=%d y1=%d y2=%d /><line class=grid x1=0 x2=%d y1=%d y2=%d />",
 		WIDTH, FLOOR, FLOOR, WIDTH, TOP, TOP);
 	fprintf(f, "<text class=start x=4 y=%d>%s/s</text>", TOP + 14, human_bytes((uint64_t)most).text);
-	for (unsigned i = 0; i <= 4; i++)
-		fprintf(f, "<text class=%s x=%u y=%d>%.3g s</text>", i == 0 ? "start" : i == 4 ? "end" : "middle",
-			WIDTH * i / 4, FLOOR + 16, span * i / 4000);
+	for (double at = 0; at <= span; at += step)
+		fprintf(f, "<line class=grid x1=%.1f x2=%.1f y1=%d y2=%d /><text class=%s x=%.1f y=%d>%g s</text>",
+			WIDTH * at / span, WIDTH * at / span, FLOOR, FLOOR + 5,
+			at <= 0 ? "start" : at > 0.97 * span ? "end" : "middle", WIDTH * at / span, FLOOR + 17,
+			at / 1000);
 }
 
 static void one(FILE *f, const struct timeline *t)
@@ -83,13 +97,14 @@ static void one(FILE *f, const struct timeline *t)
 		fputs("<p class=note>Too short, or no file data: nothing to draw.</p></figure>\n", f);
 		return;
 	}
-	fprintf(f, "<svg class=timeline viewBox=\"0 0 %d %d\" role=img aria-label=\"bytes per second by "
+	fprintf(f, "<div class=scroll><svg class=timeline viewBox=\"0 0 %d %d\" role=img aria-label=\"bytes per second by "
 		"route\">", WIDTH, FLOOR + 20);
 	for (unsigned i = 0; i < ROUTES; i++)
 		if (drawn(i))
 			area(f, t, i, most, span);
 	axes(f, most, span);
-	fputs("</svg></figure>\n", f);
+	fputs("</svg></div></figure>\n", f);
+	html_legend(f);
 }
 
 void html_timelines(FILE *f, const struct report *r)
@@ -106,7 +121,5 @@ void html_timelines(FILE *f, const struct report *r)
 		fprintf(f, "<p class=note>%zu earlier runs are not drawn.</p>\n", first);
 	for (size_t i = first; i < r->timelines_n; i++)
 		one(f, r->timelines[i]);
-	if (r->timelines_n)
-		html_legend(f);
 	fputs("</section>\n", f);
 }

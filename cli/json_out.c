@@ -124,6 +124,18 @@ static void witness(struct json *j, const struct report *r)
 	json_close(j, '}');
 }
 
+/* What the kernel copied once more, on the whole host, while the command ran. */
+static void swiotlb(struct json *j, const struct swiotlb_result *s)
+{
+	json_open(j, "swiotlb", '{');
+	json_bool(j, "readable", s->readable);
+	json_bool(j, "at_least", s->at_least);
+	json_number(j, "bytes", s->bytes);
+	json_number(j, "bounces", s->bounces);
+	json_text(j, "why", s->why);
+	json_close(j, '}');
+}
+
 void report_json(const struct report *r, FILE *f)
 {
 	struct json j = { .f = f };
@@ -143,6 +155,8 @@ void report_json(const struct report *r, FILE *f)
 	json_bool(&j, "classified", r->classified);
 	json_numbers(&j, "classes", r->classes, class_names, CLASSES);
 	witness(&j, r);
+	if (r->watched)
+		swiotlb(&j, &r->swiotlb);
 	json_open(&j, "files", '[');
 	for (size_t i = 0; i < r->files_n; i++)
 		file(&j, &r->files[i]);

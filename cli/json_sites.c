@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static void names_of(struct json *j, const struct place *p, uint64_t until_ns)
+static void names_of(struct json *j, const struct code *p, uint64_t until_ns)
 {
 	const struct symbol_site at = { p->module, p->ino, p->offset, until_ns };
 	struct symbol s = { 0 };
@@ -27,7 +27,7 @@ static void names_of(struct json *j, const struct place *p, uint64_t until_ns)
 }
 
 /* By name, innermost inlined function first, only where the names are asked for. */
-static void place(struct json *j, const struct report *r, const struct place *p, uint64_t until_ns)
+static void place(struct json *j, const struct report *r, const struct code *p, uint64_t until_ns)
 {
 	if (p->module)
 		json_name(j, "module", "module_hex", p->module);

@@ -17,6 +17,7 @@ static const struct command {
 } commands[] = {
 	{ "run", cmd_run, "run a program with direct file I/O and show how its bytes went" },
 	{ "report", cmd_report, "print and merge the ledgers that a run has kept" },
+	{ "doctor", cmd_doctor, "say what files get under dioshim, and why; and what this kernel offers" },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

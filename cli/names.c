@@ -94,6 +94,11 @@ const char *const dim_names[DIMS] = {
 	[DIM_address] = "address", [DIM_offset] = "offset", [DIM_length] = "length",
 };
 
+const char *reason_name(enum reason why)
+{
+	return why < REASONS ? reason_names[why] : "";
+}
+
 const char *mode_name(enum config_mode mode)
 {
 	static const char *const names[] = {

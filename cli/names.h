@@ -18,6 +18,9 @@ extern const char *const align_names[ALIGNS], *const align_sentences[ALIGNS];
 extern const char *const op_names[];			/* enum ledger_op */
 extern const char *const dim_names[DIMS];
 
+/* Empty for REASON_NONE. */
+const char *reason_name(enum reason why);
+
 const char *mode_name(enum config_mode mode);
 
 #endif

@@ -142,6 +142,11 @@ static void others(const struct metrics *m, const struct report *r)
 	       "by whether the shim saw them");
 	count(m, "kernel_bytes", "seen", "yes", r->seen_bytes);
 	count(m, "kernel_bytes", "seen", "no", r->unseen_bytes);
+	if (r->watched && r->swiotlb.readable) {
+		family(m, "swiotlb_bytes", "counter", "bytes", "Bytes that the kernel copied once more for devices, "
+		       "on the whole host, while the command ran");
+		count(m, "swiotlb_bytes", NULL, NULL, r->swiotlb.bytes);
+	}
 	seconds(m, "elapsed_seconds", "Time that the command ran", r->elapsed_ns);
 	gauge(m, "processes", "Processes with a ledger", r->all_n);
 	gauge(m, "running_processes", "Of them, processes that still ran", r->alive_n);

@@ -147,20 +147,24 @@ static int not_started(const struct run *run, int why)
 static int run_command(struct run *run, struct ending *end)
 {
 	struct report report = { 0 };
+	struct swiotlb_watch watch;
 	uint64_t start;
 	size_t found = 0;
-	bool spawned, written;
+	bool written, spawned;
 
 	run->began_ns = now_ns(CLOCK_REALTIME);
+	swiotlb_start(&watch, true);
 	start = now_ns(CLOCK_MONOTONIC);
 	outputs_watch(&run->outputs, run->folder.path, run->began_ns);
 	spawned = spawn_and_wait(run->command, end);
+	report.elapsed_ns = now_ns(CLOCK_MONOTONIC) - start;
+	swiotlb_stop(&watch, &report.swiotlb);
+	report.watched = true;
 	outputs_watched(&run->outputs, &report, &run->folder);
 	if (!spawned)
 		return STATUS_OWN;
 	if (end->exec_error)
 		return not_started(run, end->exec_error);
-	report.elapsed_ns = now_ns(CLOCK_MONOTONIC) - start;
 	report_add_folder(&report, run->folder.path, run->began_ns, &found);
 	report_last_words(&report, end->pid, &end->words);
 	report_sum(&report);

@@ -46,9 +46,9 @@ static const char *path_of(struct ledger *l, uint32_t number)
 	return row ? text_of(row->path, sizeof(row->path)) : NULL;
 }
 
-static struct place place_of(struct ledger_sites *s, const struct ledger_frame *f)
+static struct code place_of(struct ledger_sites *s, const struct ledger_frame *f)
 {
-	struct place p = { NULL, 0, f->offset };
+	struct code p = { NULL, 0, f->offset };
 
 	if (f->module && f->module <= LEDGER_MODULES) {
 		struct ledger_module *m = &s->modules[f->module - 1];
@@ -59,10 +59,10 @@ static struct place place_of(struct ledger_sites *s, const struct ledger_frame *
 	return p;
 }
 
-static struct place caller_of(struct ledger_sites *s, uint32_t site)
+static struct code caller_of(struct ledger_sites *s, uint32_t site)
 {
 	if (!site || site > LEDGER_SITES || !s->sites[site - 1].frames_n)
-		return (struct place){ NULL, 0, 0 };
+		return (struct code){ NULL, 0, 0 };
 	return place_of(s, &s->sites[site - 1].frames[0]);
 }
 
@@ -120,7 +120,7 @@ static void add_records(struct report *r, struct ledger *l, struct ledger_sites 
 		r->records = must_grow(r->records, r->records_n, sizeof(*r->records));
 		r->records[r->records_n++] = (struct record){
 			.pid = l->pid, .path = path_of(l, list[i].file), .r = list[i],
-			.caller = s ? caller_of(s, list[i].site) : (struct place){ NULL, 0, 0 },
+			.caller = s ? caller_of(s, list[i].site) : (struct code){ NULL, 0, 0 },
 		};
 	}
 }
@@ -146,7 +146,7 @@ static int compare(uint64_t a, uint64_t b)
 }
 
 /* Interned texts are the same text if they are the same address. */
-static int by_identity(const void *x, const void *y)
+static int by_code(const void *x, const void *y)
 {
 	const struct site *a = x, *b = y;
 	int c = compare(a->others, b->others);
@@ -159,7 +159,17 @@ static int by_identity(const void *x, const void *y)
 		c = compare((uintptr_t)a->frames[i].module, (uintptr_t)b->frames[i].module);
 		c = c ? c : compare(a->frames[i].offset, b->frames[i].offset);
 	}
-	c = c ? c : compare((uintptr_t)a->path, (uintptr_t)b->path);
+	return c;
+}
+
+static int by_identity(const void *x, const void *y)
+{
+	const struct site *a = x, *b = y;
+	int c = by_code(x, y);
+
+	if (c || a->others)
+		return c;
+	c = compare((uintptr_t)a->path, (uintptr_t)b->path);
 	c = c ? c : compare(a->dev, b->dev);
 	return c ? c : compare(a->ino, b->ino);
 }
@@ -232,11 +242,24 @@ static void merge_rests(struct ledger_rests *to, const struct ledger_rests *from
 	}
 }
 
+/* The file of most bytes stands for all. */
+static void merge_file(struct site *a, const struct site *b)
+{
+	a->files_n += b->files_n;
+	if (!a->path || (b->path && routed(b) > a->file_bytes)) {
+		a->path = b->path;
+		a->dev = b->dev;
+		a->ino = b->ino;
+		a->file_bytes = routed(b);
+	}
+}
+
 static void merge(struct site *a, const struct site *b)
 {
 	struct ledger_site *to = &a->sum;
 	const struct ledger_site *from = &b->sum;
 
+	merge_file(a, b);
 	to->calls += from->calls;
 	to->failed_calls += from->failed_calls;
 	to->asked_bytes += from->asked_bytes;
@@ -268,23 +291,42 @@ static void count_copies(struct site *s)
 		s->copied_bytes += s->sum.routes[i] * route_copies[i];
 }
 
-void report_sum_sites(struct report *r)
+/* Merges those that are alike; how many are left, by their copies. */
+static size_t merge_all(struct site *list, size_t n, int (*alike)(const void *, const void *))
 {
 	size_t kept = 0;
 
-	if (r->sites_n) {
-		qsort(r->sites, r->sites_n, sizeof(*r->sites), by_identity);
-		for (size_t i = 1; i < r->sites_n; i++) {
-			if (by_identity(&r->sites[kept], &r->sites[i]) == 0)
-				merge(&r->sites[kept], &r->sites[i]);
-			else
-				r->sites[++kept] = r->sites[i];
-		}
-		r->sites_n = kept + 1;
-		for (size_t i = 0; i < r->sites_n; i++)
-			count_copies(&r->sites[i]);
-		qsort(r->sites, r->sites_n, sizeof(*r->sites), by_copies);
+	if (!n)
+		return 0;
+	qsort(list, n, sizeof(*list), alike);
+	for (size_t i = 1; i < n; i++) {
+		if (alike(&list[kept], &list[i]) == 0)
+			merge(&list[kept], &list[i]);
+		else
+			list[++kept] = list[i];
 	}
+	for (size_t i = 0; i <= kept; i++)
+		count_copies(&list[i]);
+	qsort(list, kept + 1, sizeof(*list), by_copies);
+	return kept + 1;
+}
+
+struct site *report_group_sites(const struct report *r, size_t *n)
+{
+	struct site *list = must_grow(NULL, 0, (r->sites_n + 1) * sizeof(*list));
+
+	memcpy(list, r->sites, r->sites_n * sizeof(*list));
+	for (size_t i = 0; i < r->sites_n; i++) {
+		list[i].files_n = 1;
+		list[i].file_bytes = routed(&list[i]);
+	}
+	*n = merge_all(list, r->sites_n, by_code);
+	return list;
+}
+
+void report_sum_sites(struct report *r)
+{
+	r->sites_n = merge_all(r->sites, r->sites_n, by_identity);
 	if (r->misfits_n)
 		qsort(r->misfits, r->misfits_n, sizeof(*r->misfits), misfits_by_time);
 	if (r->records_n)
@@ -300,7 +342,7 @@ void report_free_sites(struct report *r)
 
 /* ---- names --------------------------------------------------------------- */
 
-void print_place(FILE *f, const struct place *p)
+void print_code(FILE *f, const struct code *p)
 {
 	if (p->module || p->offset)
 		fprintf(f, "%s%s0x%" PRIx64, p->module ? p->module : "", p->module ? "+" : "",
@@ -320,7 +362,7 @@ char *site_name(const struct site *s)
 		fputs(" (all other call sites)", f);
 	for (unsigned i = 0; i < s->frames_n; i++) {
 		fputs(i ? " < " : " ", f);
-		print_place(f, &s->frames[i]);
+		print_code(f, &s->frames[i]);
 	}
 	fclose(f);
 	return text;

@@ -196,6 +196,18 @@ static void files(const struct page *o, const struct report *r)
 		page_line(o, "and %s more", human_count(r->files_n - shown).text);
 }
 
+/* Silent where there is nothing to be copied with. */
+static void swiotlb(const struct page *o, const struct report *r)
+{
+	const struct swiotlb_result *s = &r->swiotlb;
+
+	if (r->watched && !s->readable)
+		page_line(o, "swiotlb: what the kernel copied for devices is not readable as this user (%s)", s->why);
+	else if (r->watched && s->bytes)
+		page_line(o, "swiotlb: the kernel copied %s%s once more for devices of this host, meanwhile",
+			  s->at_least ? "at least " : "", human_bytes(s->bytes).text);
+}
+
 static void witness(const struct page *o, const struct report *r)
 {
 	putc('\n', o->f);
@@ -242,6 +254,7 @@ void report_text(const struct report *r, FILE *f)
 		classes(&o, r);
 		files(&o, r);
 		witness(&o, r);
+		swiotlb(&o, r);
 	}
 	fclose(o.f);
 	fwrite(text, 1, size, f);

@@ -44,20 +44,6 @@ static int twin_flags(int flags, bool rescue)
 	return keep | O_DIRECT | O_NONBLOCK | O_NOCTTY;
 }
 
-static enum reason open_reason(int err)
-{
-	switch (err) {
-	case -EMFILE:
-	case -ENFILE:
-	case -ENOMEM:
-		return REASON_no_descriptor;
-	case -EINVAL:
-		return REASON_no_direct;
-	default:
-		return REASON_refused;
-	}
-}
-
 /*
  * Opens the file of fd a second time, for slot f. Between the opening and the
  * move to a high number a low one is closed, which would drop POSIX locks: so
@@ -85,7 +71,7 @@ static enum reason open_twin(int fd, int flags, struct file *f)
 	fd_name(name, fd);
 	twin = own_open_proc(name, twin_flags(flags, f->rescue) | O_CLOEXEC);
 	if (twin < 0) {
-		why = open_reason(twin);
+		why = align_refusal(twin);
 		goto out;
 	}
 	fdtab_set(twin, fdtab_own(0));	/* on its way up; a fork child closes it */

@@ -117,11 +117,11 @@ static bool device_trusted(dev_t dev)
 	if (n <= 0)
 		return false;
 	link[n] = '\0';
-	/* ".../block/vda" or, for a partition, ".../block/vda/vda1" */
-	name = strstr(link, "/block/");
+	/* ".../block/vda/vda1", ".../nvme/nvme0/nvme0n1": a partition is called after its disk. */
+	name = strrchr(link, '/');
 	if (!name)
 		return false;
-	name += strlen("/block/");
+	name++;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		if (strncmp(name, good[i], strlen(good[i])) == 0)
 			return true;
@@ -269,4 +269,18 @@ enum reason align_discover(int fd, const struct stat *st, struct align_facts *fa
 		facts->align.pages_only = true;
 	}
 	return REASON_NONE;
+}
+
+enum reason align_refusal(int err)
+{
+	switch (err) {
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+		return REASON_no_descriptor;
+	case -EINVAL:
+		return REASON_no_direct;
+	default:
+		return REASON_refused;
+	}
 }

@@ -2,7 +2,7 @@
  * align: what direct I/O wants of memory and offsets, for one file.
  *
  * Discovered from what kernel and device say (statx, ioctl, sysfs), never by
- * trial on the program's file.
+ * trial on the program's file. `dioshim doctor` asks the same functions.
  * Depends on: sys.
  */
 #ifndef DIOSHIM_ALIGN_H
@@ -32,5 +32,8 @@ struct align_facts {
  * direct I/O is possible, else why not.
  */
 enum reason align_discover(int fd, const struct stat *st, struct align_facts *facts);
+
+/* Why a file could not be opened once more with O_DIRECT: from -errno. */
+enum reason align_refusal(int err);
 
 #endif

@@ -52,7 +52,7 @@ static bool whole_blocks(struct classified *c, const struct plan_in *in, size_t 
 	const uint32_t a = in->op == OP_READ ? in->align.read : in->align.write;
 	const uint32_t block = in->op == OP_READ || a > PLAN_BLOCK ? a : PLAN_BLOCK;
 
-	if (in->iovcnt != 1 || in->len != asked || rest(in->off | in->len, block))
+	if (in->iovcnt != 1 || in->len != asked || asked == 0 || rest(in->off | in->len, block))
 		return false;
 	c->off = 0;
 	is_off(c, DIM_address, rest((uintptr_t)in->iov[0].iov_base, in->align.mem));

@@ -18,7 +18,8 @@ struct classified {
 /*
  * A request of which in->len bytes were moved; asked is what it asked for. Fewer
  * moved than asked: a read met the end of the file there. in->off is its offset
- * (in->size is not looked at); in->iov covers asked bytes.
+ * (in->size is not looked at); in->iov covers asked bytes, and where these are 0
+ * it is not looked at either.
  */
 void classify(struct classified *c, const struct plan_in *in, size_t asked);
 

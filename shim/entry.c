@@ -61,16 +61,19 @@ bool way_strict(struct way *w, int fd)
 /* After a request on a routed file: what is kept of it. r may be another errno than the program's. */
 static void note_routed(const struct way *w, const struct request *rq, ssize_t r)
 {
-	const struct note n = {
+	struct note n = {
 		.l = book_now(), .row = adopt_row(w->f), .caller = rq->caller,
 		.op = rq->op == OP_READ ? LEDGER_READ : LEDGER_WRITE, .fd = rq->fd,
 		.off = book_tally.off >= 0 || r < 0 ? book_tally.off :
 			       sys_lseek(rq->fd, 0, SEEK_CUR) - r,
 		.asked = rq->len, .ret = r, .iov = rq->iov, .iovcnt = rq->iovcnt,
-		.align = w->f->facts.align, .direct = w->f->rescue,
-		.start_ns = w->start_ns, .tally = &book_tally,
+		.direct = w->f->rescue, .start_ns = w->start_ns, .tally = &book_tally,
 	};
 
+	if (!book_tally.reasons[REASON_append])
+		n.align = note_align(n.row);
+	if (w->f->learned && n.row)
+		__atomic_store_n(&n.row->align_from, ALIGN_learned, __ATOMIC_RELAXED);
 	note_request(&n);
 }
 
@@ -195,7 +198,7 @@ static void note_plain(const struct way *w, const struct request *rq, struct led
 		       struct ledger_file *row, enum reason why, size_t asked, ssize_t ret)
 {
 	struct tally t = { .off = rq->positional ? rq->off : -1 };
-	const struct note n = {
+	struct note n = {
 		.l = l, .row = row, .caller = rq->caller,
 		.op = rq->op == OP_READ ? LEDGER_READ : LEDGER_WRITE, .fd = rq->fd, .off = t.off,
 		.asked = asked, .ret = ret, .iov = rq->iov, .iovcnt = rq->iovcnt,
@@ -203,11 +206,18 @@ static void note_plain(const struct way *w, const struct request *rq, struct led
 	};
 
 	t.routes[ROUTE_cached] = t.reasons[why] = ret > 0 ? (uint64_t)ret : 0;
+	/* Of a routed file: left to the kernel as it was. */
+	if (fdtab_tag(w->word) == FD_FILE && !(sys_fcntl(rq->fd, F_GETFL, 0) & O_APPEND)) {
+		n.align = note_align(row);
+		if (!rq->positional && ret >= 0)
+			n.off = sys_lseek(rq->fd, 0, SEEK_CUR) - ret;
+	}
 	note_request(&n);
 }
 
 ssize_t way_book(const struct way *w, const struct request *rq, size_t asked, ssize_t ret)
 {
+	const bool off = state_now() == STATE_OFF;	/* seccomp: no system call more */
 	const enum op op = rq->op;
 	enum reason why = fdtab_reason(w->word);
 	struct ledger_file *row = NULL;
@@ -222,7 +232,7 @@ ssize_t way_book(const struct way *w, const struct request *rq, size_t asked, ss
 		book_not_file(l, op, asked, ret);
 		return ret;
 	}
-	if (observe_is(w->word)) {
+	if (observe_is(w->word) && !off) {
 		observe_book(l, w->word, rq, asked, ret < 0 ? -errno : ret, w->start_ns);
 		return ret;
 	}
@@ -238,7 +248,7 @@ ssize_t way_book(const struct way *w, const struct request *rq, size_t asked, ss
 	}
 	book_moved_in(l, row, op, ROUTE_cached, why, (size_t)ret);
 	book_kernel_in(l, op, (size_t)ret);
-	if (__builtin_expect(note_on, 0))
+	if (__builtin_expect(note_on, 0) && !off)
 		note_plain(w, rq, l, row, why, asked, ret);
 	return ret;
 }

@@ -48,7 +48,7 @@ static inline bool way_in(struct way *w, int fd)
 	w->word = fdtab_get(fd);
 	w->why = REASON_changing;
 	w->generation = state_generation;
-	w->start_ns = __builtin_expect(note_on, 0) ? note_start() : 0;
+	w->start_ns = __builtin_expect(note_on, 0) && ready ? note_start() : 0;
 	if (__builtin_expect(ready && fdtab_tag(w->word) == FD_PLAIN, 1))
 		return __builtin_expect(observe_strict, 0) && way_strict(w, fd);
 	return way_find(w, fd);
@@ -66,6 +66,7 @@ static inline bool way_in_write(struct way *w, int fd, size_t n)
 	w->word = fdtab_get(fd);
 	w->why = REASON_edge;
 	w->generation = state_generation;
+	w->start_ns = __builtin_expect(note_on, 0) && ready ? note_start() : 0;
 	if (n < PLAN_BLOCK && ready && fdtab_tag(w->word) == FD_FILE && !(w->word & FD_RESCUE))
 		return false;
 	return way_in(w, fd);

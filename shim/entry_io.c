@@ -1,13 +1,22 @@
 #include "entry.h"
 
+#include "memory.h"
 #include "quick.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <unistd.h>
 
 /* glibc declares these only to fortified programs. */
 EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room);
 EXPORT ssize_t __pread_chk(int fd, void *buf, size_t n, off_t off, size_t room);
+
+/* A vector that may have been refused as misaligned: worth a look, where requests are kept. */
+static bool refused(const struct iovec *iov, int n)
+{
+	return note_on && errno == EINVAL && n > 0 && n <= IOV_MAX && state_ready() &&
+	       memory_readable(iov, (size_t)n * sizeof(*iov));
+}
 
 /*
  * What a call that passed through asked for: it moved bytes, so its iovec was
@@ -17,7 +26,9 @@ static size_t sum_of(const struct iovec *iov, int n, ssize_t ret)
 {
 	size_t sum = 0;
 
-	for (int i = 0; ret > 0 && i < n; i++)
+	if (ret == 0 || (ret < 0 && !refused(iov, n)))
+		return 0;
+	for (int i = 0; i < n; i++)
 		sum += iov[i].iov_len < SYS_MAX_RW - sum ? iov[i].iov_len : SYS_MAX_RW - sum;
 	return ret > 0 && sum < (size_t)ret ? (size_t)ret : sum;
 }

@@ -135,10 +135,10 @@ struct ledger_rests {
 #define LEDGER_REST_COUNT(slot)	((slot) & 0xffffffffffffull)
 
 struct ledger_site {
-	uint64_t key;		/* of frames, op and file; 0: free */
+	uint64_t key;		/* of frames, op and, while there is room, file; 0: free */
 	uint32_t used;		/* 1 once the frames are filled in */
 	uint32_t op;		/* enum ledger_op */
-	uint32_t file;		/* row + 1; 0: none */
+	uint32_t file;		/* row + 1; 0: none, or all that came when there was little room */
 	uint32_t frames_n;	/* the first one called us */
 	struct ledger_frame frames[LEDGER_FRAMES];
 	uint64_t calls, failed_calls, asked_bytes;

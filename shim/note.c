@@ -36,6 +36,11 @@ static uint64_t moved(const struct note *n)
 	return n->ret > 0 ? (uint64_t)n->ret : 0;
 }
 
+static uintptr_t address(const struct note *n)
+{
+	return n->iov && n->iovcnt > 0 && n->asked > 0 ? (uintptr_t)n->iov[0].iov_base : 0;
+}
+
 static uint64_t copied(const struct note *n)
 {
 	static const unsigned copies[ROUTES] = {
@@ -58,6 +63,7 @@ static void judge(const struct note *n, struct classified *c)
 	const struct plan_in in = {
 		.op = n->op == LEDGER_READ ? OP_READ : OP_WRITE, .off = (uint64_t)n->off,
 		.len = moved(n), .iov = n->iov, .iovcnt = n->iovcnt, .align = n->align,
+		.exact = n->direct,
 	};
 
 	*c = (struct classified){ 0 };
@@ -90,7 +96,7 @@ static void book_classes(const struct note *n, const struct classified *c)
 static void site_alignment(struct ledger_site *s, const struct note *n, const struct classified *c)
 {
 	const uint64_t value[DIMS] = {
-		n->iovcnt > 0 ? (uintptr_t)n->iov[0].iov_base : 0, (uint64_t)n->off, n->asked,
+		address(n), (uint64_t)n->off, n->asked,
 	};
 
 	for (unsigned d = 0; d < DIMS; d++) {
@@ -146,7 +152,7 @@ static void misfit(const struct note *n, const struct classified *c, unsigned si
 	m = &s->misfits[number];
 	*m = (struct ledger_misfit){
 		.start_ns = sys_now_ns(CLOCK_REALTIME),
-		.address = n->iovcnt > 0 ? (uintptr_t)n->iov[0].iov_base : 0,
+		.address = address(n),
 		.offset = (uint64_t)n->off, .length = n->asked, .site = site,
 		.file = book_row_number(n->row), .tid = my_tid(), .fd = n->fd,
 		.mem_align = n->align.mem,
@@ -173,13 +179,13 @@ static unsigned largest(const uint64_t *list, unsigned n, unsigned none)
  * Of two writers that meet in one place, a whole round apart, the record may
  * mix; its number tells neither's then, but for an instant.
  */
-static void record(const struct note *n, const struct classified *c, unsigned site)
+static void record(const struct note *n, const struct classified *c, unsigned site, uint32_t room)
 {
 	struct ledger_record *r;
 	uint64_t number;
 
 	number = __atomic_fetch_add(&n->l->records_next, 1, __ATOMIC_RELAXED);
-	r = &ledger_records(n->l)[number % n->l->records_n];
+	r = &ledger_records(n->l)[number % room];
 	__atomic_store_n(&r->number, 0, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	r->start_ns = n->start_ns;
@@ -192,7 +198,7 @@ static void record(const struct note *n, const struct classified *c, unsigned si
 	r->fd = n->fd;
 	r->site = site;
 	r->file = book_row_number(n->row);
-	r->address_rest = n->iov && n->iovcnt > 0 ? (uint32_t)((uintptr_t)n->iov[0].iov_base & 0xffff) : 0;
+	r->address_rest = (uint32_t)(address(n) & 0xffff);
 	r->op = (uint8_t)n->op;
 	r->off = (uint8_t)c->off;
 	r->route = (uint8_t)largest(n->tally->routes, ROUTES, ROUTES);
@@ -202,6 +208,8 @@ static void record(const struct note *n, const struct classified *c, unsigned si
 
 void note_request(const struct note *n)
 {
+	/* Once: a handler may fork, and its child come back to a ledger of zeroes. */
+	const uint32_t room = __atomic_load_n(&n->l->records_n, __ATOMIC_RELAXED);
 	struct classified c;
 	struct ledger_site *s;
 	unsigned site;
@@ -216,6 +224,6 @@ void note_request(const struct note *n)
 		site_book(s, n, &c);
 	if (n->strict || (n->direct && (n->ret == -EINVAL || n->ret == -EIO)))
 		misfit(n, &c, site);
-	if (n->l->records_n)
-		record(n, &c, site);
+	if (room)
+		record(n, &c, site, room);
 }

@@ -18,7 +18,7 @@ struct note {
 	int64_t off;			/* bytes; -1: not known, or the end of the file */
 	size_t asked;
 	ssize_t ret;			/* bytes, or -errno */
-	const struct iovec *iov;	/* covers asked bytes; NULL for copies */
+	const struct iovec *iov;	/* covers asked bytes: if 0, it may be anything; NULL for copies */
 	int iovcnt;
 	struct align align;		/* 0: direct I/O is never done here */
 	bool strict;			/* refused by us */
@@ -30,6 +30,14 @@ struct note {
 /* Is anything kept? Set once, from the settings. */
 extern bool note_on;
 void note_configure(void);
+
+/* What direct I/O wants of the row's file; 0: none is done there, or there is no row. */
+static inline struct align note_align(const struct ledger_file *row)
+{
+	if (!row)
+		return (struct align){ 0 };
+	return (struct align){ row->mem_align, row->offset_align, row->write_align, false };
+}
 
 /* The time, if records are kept; else 0. */
 uint64_t note_start(void);

@@ -4,17 +4,16 @@
 #include "state.h"
 #include "sys.h"
 
+#include <linux/fs.h>
+
 bool observe_strict;
 
-#define LOOK_EVERY 64	/* calls of a thread: is the descriptor still that file? */
+/*
+ * Calls of a thread: is the descriptor still that file? A prime: a program that
+ * works on several in turns has each of them looked at.
+ */
+#define LOOK_EVERY 61
 static __thread unsigned calls;
-
-static struct align align_of(const struct ledger_file *row)
-{
-	if (!row)
-		return (struct align){ 0 };
-	return (struct align){ row->mem_align, row->offset_align, row->write_align, false };
-}
 
 void observe_placed(int fd, int64_t off)
 {
@@ -28,13 +27,19 @@ void observe_placed(int fd, int64_t off)
 		fdtab_replace(fd, word, word & ~(uint64_t)FD_PLACED);
 }
 
+/* The row that many files share has no inode: any may be meant. */
+static bool other_file(const struct ledger_file *row, const struct sys_identity *id)
+{
+	return row && row->ino && (id->ino != row->ino || id->dev != row->dev);
+}
+
 /* Now and then: the table is a hint, and somebody may move the offset unseen. */
 static void look(int fd, uint64_t word, const struct ledger_file *row)
 {
 	struct sys_identity id;
 	int64_t off;
 
-	if (sys_identify(fd, false, &id) != 0 || (row && (id.ino != row->ino || id.dev != row->dev))) {
+	if (sys_identify(fd, false, &id) != 0 || other_file(row, &id)) {
 		if (fdtab_replace(fd, word, 0))
 			book_count(COUNTER_guard_drops, 1);
 		return;
@@ -53,9 +58,10 @@ static int64_t began_at(uint64_t word, const struct request *rq, int64_t n)
 
 	if (rq->positional)
 		return rq->off;
-	if (word & FD_PLACED)
+	if ((word & FD_PLACED) && !(rq->rwf & RWF_APPEND))
 		return __atomic_fetch_add(fdtab_pos(rq->fd), n, __ATOMIC_RELAXED);
 	end = sys_lseek(rq->fd, 0, SEEK_CUR);
+	observe_placed(rq->fd, end);
 	return end < n ? -1 : end - n;
 }
 
@@ -77,7 +83,7 @@ static void note(struct ledger *l, uint64_t word, const struct request *rq, int6
 	};
 
 	if (!appends(word, rq) || strict)
-		n.align = align_of(n.row);
+		n.align = note_align(n.row);
 	if (ret > 0) {
 		t.routes[direct ? ROUTE_zero_copy : ROUTE_cached] = (uint64_t)ret;
 		if (!direct)
@@ -113,20 +119,22 @@ static bool will_begin_at(uint64_t word, const struct request *rq, const struct 
 	struct sys_identity id;
 
 	if (flags < 0 || rq->len == 0 || access == (rq->op == OP_READ ? O_WRONLY : O_RDONLY) ||
-	    sys_identify(rq->fd, false, &id) != 0 || id.ino != row->ino || id.dev != row->dev)
+	    sys_identify(rq->fd, false, &id) != 0 || other_file(row, &id))
 		return false;
 	*off = rq->positional ? rq->off : sys_lseek(rq->fd, 0, SEEK_CUR);
 	if (appends(word, rq))
 		*off = (int64_t)id.size;
+	if (row->block_device && sys_ioctl(rq->fd, BLKGETSIZE64, &id.size) != 0)
+		return false;
 	/* At the end of the file the kernel has said 0 before it looks. */
-	return *off >= 0 && (rq->op == OP_WRITE || row->block_device || (uint64_t)*off < id.size);
+	return *off >= 0 && (rq->op == OP_WRITE || (uint64_t)*off < id.size);
 }
 
 bool observe_refuses(struct ledger *l, uint64_t word, const struct request *rq)
 {
 	const struct ledger_file *row = book_row_at(l, fdtab_row(word));
 	struct plan_in in = { .op = rq->op, .len = rq->len, .iov = rq->iov, .iovcnt = rq->iovcnt,
-			      .align = align_of(row) };
+			      .align = note_align(row) };
 	struct classified c;
 	int64_t off;
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define OURS_MAX 16	/* frames of ours before the program's */
+#define WITH_FILE (LEDGER_SITES / 2)	/* so many sites are told apart by file too */
 #define TRIES 64		/* places of the table that a site is looked for in */
 
 struct chain {
@@ -139,6 +140,9 @@ static void place(struct ledger_sites *s, struct ledger_site *to, const struct m
 	}
 }
 
+#define LINE_HEAD 128	/* of a line that is too long: the numbers, and some of the path */
+#define LINE_CUT 512	/* goes on from here */
+
 static void read_maps(int fd, struct ledger_sites *s, struct ledger_site *to)
 {
 	char text[1024];
@@ -160,9 +164,11 @@ static void read_maps(int fd, struct ledger_sites *s, struct ledger_site *to)
 			line = end + 1;
 		}
 		have -= (size_t)(line - text);
-		if (have == sizeof(text) - 1)	/* longer than any we want */
-			have = 0;
 		memmove(text, line, have);
+		if (have == sizeof(text) - 1) {	/* a long path: its end is what is kept */
+			memmove(text + LINE_HEAD, text + LINE_CUT, have - LINE_CUT);
+			have -= LINE_CUT - LINE_HEAD;
+		}
 	}
 }
 
@@ -185,8 +191,6 @@ static void resolve(struct ledger_sites *s, struct ledger_site *to)
 static void fill(struct ledger_sites *s, struct ledger_site *to, const struct chain *c,
 		 enum ledger_op op, unsigned file)
 {
-	const uint64_t held = state_hold();
-
 	to->op = op;
 	to->file = file;
 	for (unsigned i = 0; i < c->n; i++)
@@ -195,7 +199,33 @@ static void fill(struct ledger_sites *s, struct ledger_site *to, const struct ch
 	resolve(s, to);
 	__atomic_store_n(&to->used, 1, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&s->sites_used, 1, __ATOMIC_RELAXED);
+}
+
+/* A place that was free becomes the site of that key, unless another thread's is there first. */
+static bool take(struct ledger_sites *s, struct ledger_site *site, uint64_t key, const struct chain *c,
+		 enum ledger_op op, unsigned file)
+{
+	const uint64_t held = state_hold();	/* first: a handler may leave by siglongjmp */
+	uint64_t there = 0;
+
+	if (__atomic_compare_exchange_n(&site->key, &there, key, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		there = key;
+		fill(s, site, c, op, file);
+	}
 	state_free(held);
+	return there == key;
+}
+
+static bool known(struct ledger_sites *s, uint64_t key)
+{
+	for (unsigned i = 0; i < TRIES; i++) {
+		const uint64_t at = __atomic_load_n(&s->sites[(key + i) % (LEDGER_SITES - 1)].key,
+						    __ATOMIC_ACQUIRE);
+
+		if (at == key || at == 0)
+			return at != 0;
+	}
+	return false;
 }
 
 struct ledger_site *site_of(struct ledger *l, const void *caller, enum ledger_op op, unsigned file)
@@ -209,19 +239,15 @@ struct ledger_site *site_of(struct ledger *l, const void *caller, enum ledger_op
 	if (!s)
 		return NULL;
 	find_chain(&c, caller);
+	if (__atomic_load_n(&s->sites_used, __ATOMIC_RELAXED) >= WITH_FILE && !known(s, hash(&c, op, file)))
+		file = 0;
 	key = hash(&c, op, file);
 	for (unsigned i = 0; i < TRIES; i++) {
-		uint64_t none = 0;
+		uint64_t there;
 
 		site = &s->sites[(key + i) % last];
-		if (__atomic_load_n(&site->key, __ATOMIC_ACQUIRE) == key)
-			return site;
-		if (__atomic_compare_exchange_n(&site->key, &none, key, 0, __ATOMIC_ACQ_REL,
-						__ATOMIC_ACQUIRE)) {
-			fill(s, site, &c, op, file);
-			return site;
-		}
-		if (none == key)
+		there = __atomic_load_n(&site->key, __ATOMIC_ACQUIRE);
+		if (there == key || (!there && take(s, site, key, &c, op, file)))
 			return site;
 	}
 	site = &s->sites[last];

@@ -60,9 +60,14 @@ $(B)/tests/vm_ticks: tests/vm/ticks.c
 	@mkdir -p $(@D)
 	$(CC) $(PROG_CF) -o $@ $< -pthread
 
-check-vm: tests-build $(B)/tests/vm_ticks	## programs, streams and unit tests on Debian's 6.1 kernel, in qemu; KERNEL=6.12 for another (7 min)
+$(B)/tests/vm_bounces: tests/vm/bounces.c $(B)/cli/swiotlb.o
+	@mkdir -p $(@D)
+	$(CC) $(PROG_CF) -o $@ $^
+
+check-vm: tests-build $(B)/tests/vm_ticks $(B)/tests/vm_bounces	## programs, streams, unit tests and SWIOTLB on Debian's 6.1 kernel, in qemu; KERNEL=6.12 for another (8 min)
 	tests/install-deps qemu-system-x86 busybox-static
 	$(call CHECK_ENV,$(B),15) tests/vm/vm.t $(if $(KERNEL),:: $(KERNEL))
+	$(call CHECK_ENV,$(B),5) tests/vm/swiotlb.t $(if $(KERNEL),:: $(KERNEL))
 
 # ---- static analysis --------------------------------------------------------
 

@@ -112,8 +112,8 @@ while IFS='|' read -r name option arg def sentence; do
 		"run --help: --$option, its sentence, variable and default"
 done <<<"$settings"
 
-options=$({ "$DIOSHIM" --help; "$DIOSHIM" run --help; "$DIOSHIM" report --help; } | grep -oE -- '--[a-z-]+' | sort -u)
-is "$(grep -oE -- '(dioshim (run|report)[^|]*|`)--[a-z-]+' "$README" | grep -oE -- '--[a-z-]+' | sort -u |
+options=$({ "$DIOSHIM" --help; "$DIOSHIM" run --help; "$DIOSHIM" report --help; "$DIOSHIM" doctor --help; } | grep -oE -- '--[a-z-]+' | sort -u)
+is "$(grep -oE -- '(dioshim (run|report|doctor)[^|]*|`)--[a-z-]+' "$README" | grep -oE -- '--[a-z-]+' | sort -u |
 	grep -vxF -e "$options")" "" "README names no option that does not exist"
 
 # ---- what documents point at -------------------------------------------------

@@ -81,16 +81,18 @@ done <"$LIST"
 
 # ---- the command -------------------------------------------------------------
 
-# The command reads ledgers and settings; it shares nothing else with the library.
+# The command reads ledgers and settings, and asks of files what the library asks
+# (`place`, `host`); it shares nothing else with the library.
 for path in "$ROOT"/cli/*.[ch]; do
 	wrong=
 	for other in $(includes "$path"); do
 		case $other in
 		ledger.h | config.h | *.def) ;;
+		align.h) [ "${path##*/}" = place.h ] || wrong+=" $other" ;;
 		*) [ -f "$ROOT/cli/$other" ] || wrong+=" $other" ;;
 		esac
 	done
-	is "$wrong" "" "cli/${path##*/} takes ledger and config from shim/, no more"
+	is "$wrong" "" "cli/${path##*/} takes ledger and config from shim/, place.h align, no more"
 done
 for path in "$ROOT"/shim/*.[ch]; do
 	for other in $(includes "$path"); do

@@ -12,7 +12,7 @@ FUZZ_config  := shim/config.c
 FUZZ_engine  := $(addprefix shim/,adopt.c ahead.c align.c book.c book_map.c cache.c config.c engine.c fdtab.c file.c locks.c \
                   mapped.c memory.c own.c plan.c policy.c pool.c seg_bounce.c seg_cached.c seg_direct.c stream.c \
                   sys.c window.c window_fill.c)
-FUZZ_ledger  := $(CLI_SRC) shim/config.c
+FUZZ_ledger  := $(CLI_SRC) $(CLI_SHIM)
 FUZZ_plan    := shim/plan.c
 
 # The command's main gives way to the target's.

@@ -8,6 +8,10 @@ transcript "errors" -- "$PROGS/errors"
 went_direct "errors"
 transcript "bad addresses" -- "$PROGS/badaddr"
 transcript "bad addresses, small chunks" --chunk 64K --pool 128K -- "$PROGS/badaddr"
+for options in "--mode observe" "--mode observe --backtrace 2 --records 100" "--backtrace 1"; do
+	# shellcheck disable=SC2086
+	transcript "bad addresses, $options" $options -- "$PROGS/badaddr"
+done
 for step in fsize fsize_default fsize_exec memory; do
 	transcript "limits: $step" -- "$PROGS/limits" $step
 done
