@@ -52,8 +52,8 @@ static void histogram(FILE *f, const uint64_t *powers, uint32_t align, const cha
 		/* One call among a million is still to be seen. */
 		if (powers[i] && height < 1)
 			height = 1;
-		fprintf(f, "<rect class=%s x=%u y=%.2f width=%d height=%.2f", align && i < wanted ? "off" :
-			"fits", i * BAR + 2, FLOOR - height, BAR - 4, height);
+		fprintf(f, "<rect class=%s x=%u y=%.2f width=%d height=%.2f", !align ? "not_file" :
+			i < wanted ? "off" : "fits", i * BAR + 2, FLOOR - height, BAR - 4, height);
 		html_data(f, powers[i], "%s.%s.calls_by_power_of_two.%u", prefix, dim_names[d], i);
 		fprintf(f, "><title>%s: %s calls</title></rect>", power_name(i),
 			human_count(powers[i]).text);
@@ -134,7 +134,8 @@ void html_overall_alignment(FILE *f, const struct report *r)
 		return;
 	}
 	fputs("<p>Calls by the largest power of two that divides their address, offset and length, over all "
-	      "call sites. What lies left of what the file wants is off.", f);
+	      "call sites, also those on what is no file for direct I/O. What lies left of what the file wants is "
+	      "off.", f);
 	if (!agree)
 		fputs(" The files want different alignments: see each call site.", f);
 	fputs("</p>\n", f);

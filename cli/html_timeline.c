@@ -10,7 +10,7 @@
 
 #define SHOWN	4	/* the latest of a folder */
 
-enum { WIDTH = 720, HEIGHT = 160, TOP = 8, FLOOR = TOP + HEIGHT };
+enum { WIDTH = 720, HEIGHT = 160, TOP = 22, FLOOR = TOP + HEIGHT };
 
 /* Pipes and terminals would hide the files. */
 static bool drawn(unsigned route)
@@ -72,7 +72,7 @@ static void axes(FILE *f, double most, double span)
 
 	fprintf(f, "<line class=floor x1=0 x2=%d y1=%d y2=%d /><line class=grid x1=0 x2=%d y1=%d y2=%d />",
 		WIDTH, FLOOR, FLOOR, WIDTH, TOP, TOP);
-	fprintf(f, "<text class=start x=4 y=%d>%s/s</text>", TOP + 14, human_bytes((uint64_t)most).text);
+	fprintf(f, "<text class=start x=0 y=%d>%s/s</text>", TOP - 7, human_bytes((uint64_t)most).text);
 	for (double at = 0; at <= span; at += step)
 		fprintf(f, "<line class=grid x1=%.1f x2=%.1f y1=%d y2=%d /><text class=%s x=%.1f y=%d>%g s</text>",
 			WIDTH * at / span, WIDTH * at / span, FLOOR, FLOOR + 5,
