@@ -5,7 +5,7 @@
 static void begin(struct json *j, const char *key)
 {
 	if (j->filled)
-		putc(',', j->f);
+		fputs(j->flat ? ", " : ",", j->f);
 	if (j->depth && !j->flat)
 		fprintf(j->f, "\n%*s", (int)(2 * j->depth), "");
 	if (key)
