@@ -71,7 +71,8 @@ agrees "two folders: each figure is the sum of both" merge one.json two.json bot
 agrees "two folders: CSV is the JSON" csv both.json both.csv
 agrees_by prometheus_client "two folders: OpenMetrics is the JSON" metrics both.json both.prom
 mkdir many
-run --dir many --openmetrics many.prom --json many.json -- sh -c 'for i in $(seq 30); do dd if=big of=f$i bs=5000 count=$((40 - i)) status=none; done; rm f1; dd if=big of=f1 bs=4096 count=9 status=none'
+run --dir many --openmetrics many.prom --json many.json --csv many.csv -- sh -c 'for i in $(seq 30); do dd if=big of=f$i bs=5000 count=$((40 - i)) status=none; done; rm f1; dd if=big of=f1 bs=4096 count=9 status=none; dd if=big of="say \"so" bs=5000 count=1 status=none'
+agrees "of many files: CSV is the JSON" csv many.json many.csv
 agrees_by prometheus_client "of many files 20 paths and the rest, one that was made anew once" metrics many.json many.prom
 is "$(grep -c '^dioshim_file_bytes_total{.*file="(all others)"' many.prom)" \
 	"$(sed -n 's/^dioshim_file_bytes_total{.*file="(all others)",route="\(.*\)"}.*/\1/p' many.prom | sort -u | wc -l)" "the rest is one series a route"
