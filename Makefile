@@ -40,13 +40,14 @@ CLI_OBJ  := $(patsubst %.c,$(B)/%.o,$(CLI_SRC) $(CLI_SHIM))
 PROGS    := $(patsubst tests/progs/%.c,$(B)/tests/%,$(wildcard tests/progs/*.c))
 MULTI    := $(patsubst tests/progs/%/,$(B)/tests/%,$(wildcard tests/progs/*/))
 UNITS     = $(addprefix $(B)/tests/,$(UNIT_NAMES))
+EXAMPLES := $(patsubst %.c,$(B)/%,$(wildcard examples/*.c))
 TESTS    := $(wildcard tests/*.t tests/programs/*.t tests/hazards/*.t tests/machines/*.t)
 SOAKS    := $(wildcard tests/machines/*.soak)
 DURATION ?= 600
 
 include tests/checks.mk
 
-all: $(B)/libdioshim.so $(B)/dioshim	## build the library and the command (default)
+all: $(B)/libdioshim.so $(B)/dioshim $(EXAMPLES)	## build the library, the command and the examples (default)
 
 $(B)/libdioshim.so: $(SHIM_OBJ) $(B)/shim/exports.map
 	$(CC) $(CFLAGS) $(SHIM_LD) -Wl,--version-script=$(B)/shim/exports.map -o $@ $(SHIM_OBJ) -ldl
@@ -90,6 +91,10 @@ $(B)/tests/unit_cli_%: tests/unit_cli/%.c $(B)/cli/cli.a
 	@mkdir -p $(@D)
 	$(CC) $(BASE) -Icli -Ishim -Itests -DSOURCES='"$(CURDIR)/tests/unit_cli"' -o $@ $< $(B)/cli/cli.a $(CLI_LIBS)
 
+$(B)/examples/%: examples/%.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE) -o $@ $<
+
 PROG_CF  := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Itests
 
 $(B)/tests/%: tests/progs/%.c
@@ -102,7 +107,7 @@ $(MULTI): $(B)/tests/%: $$(wildcard tests/progs/$$*/*.[ch])
 	@mkdir -p $(@D)
 	$(CC) $(PROG_CF) -o $@ $(filter %.c,$^) -pthread -ldl
 
--include $(SHIM_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(PROGS:=.d) $(UNITS:=.d)
+-include $(SHIM_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(PROGS:=.d) $(UNITS:=.d) $(EXAMPLES:=.d)
 
 tests-build: all $(PROGS) $(MULTI) $(UNITS)	## build the test programs
 

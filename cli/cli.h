@@ -13,9 +13,11 @@
 #define DIOSHIM_VERSION "0.0.0"
 #endif
 
-/* Beside these, `run` hands the status of its command through. */
+/* Beside these, `run` and `compare` hand the status of their command through. */
 enum {
 	STATUS_OPEN = 1,		/* report: damaged file, ledger not closed; doctor: a path is not direct */
+	STATUS_DIFFERS = 1,		/* compare: the command ended in two ways */
+	STATUS_NONE = 1,		/* top: no such process, or not one of ours */
 	STATUS_OWN = 125,		/* dioshim itself failed */
 	STATUS_CANNOT_EXECUTE = 126,
 	STATUS_NOT_FOUND = 127,
@@ -40,6 +42,8 @@ bool output_close(FILE *f, const char *name);
 int cmd_run(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 
 /*
  * Where libdioshim.so is, seen from this command: in the build folder, or

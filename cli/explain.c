@@ -37,11 +37,23 @@ static const char *base_name(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
+/* The first one that is not libc's: a fortified program has libc's pread inlined in its own code. */
+static unsigned own_frame(const struct symbol *s)
+{
+	unsigned i = 0;
+
+	while (i + 1 < s->frames_n && s->frames[i].file &&
+	       strncmp(s->frames[i].file, "/usr/include/", 13) == 0)
+		i++;
+	return i;
+}
+
 /* "f (store.c:12), inlined in g (store.c:40), of /bin/store+0x1a2b" */
 static void put_place(FILE *f, const struct code *p, uint64_t until_ns)
 {
 	struct symbol_site at = { p->module, p->ino, p->offset, until_ns };
 	struct symbol s = { 0 };
+	unsigned first;
 
 	if (!p->module) {
 		fprintf(f, "0x%" PRIx64 " (no module)", p->offset);
@@ -53,8 +65,8 @@ static void put_place(FILE *f, const struct code *p, uint64_t until_ns)
 			fputs(" (replaced since: no name can be trusted)", f);
 		return;
 	}
-	for (unsigned i = 0; i < s.frames_n; i++) {
-		fputs(i ? ", inlined in " : "", f);
+	for (unsigned i = first = own_frame(&s); i < s.frames_n; i++) {
+		fputs(i > first ? ", inlined in " : "", f);
 		put_frame(f, &s.frames[i]);
 	}
 	if (!s.frames[0].line && s.offset_in_function)

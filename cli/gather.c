@@ -67,12 +67,12 @@ struct last_words last_words_of(pid_t pid)
 static const char not_begun[] = "empty: its process ended before it began";
 
 /* How many bytes were there. */
-static size_t read_all(int fd, void *to, size_t size)
+static size_t read_at(int fd, void *to, size_t size, size_t at)
 {
 	size_t got = 0;
 
 	while (got < size) {
-		ssize_t n = read(fd, (char *)to + got, size - got);
+		ssize_t n = pread(fd, (char *)to + got, size - got, (off_t)(at + got));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -83,6 +83,7 @@ static size_t read_all(int fd, void *to, size_t size)
 	return got;
 }
 
+/* Made by this version, with these lists? */
 const char *ledger_wrong(const struct ledger *l, size_t got)
 {
 	static char text[128];
@@ -99,19 +100,14 @@ const char *ledger_wrong(const struct ledger *l, size_t got)
 	}
 	if (l->size != sizeof(*l) || l->routes_n != ROUTES ||
 	    l->counters_n != COUNTERS || l->reasons_n != REASONS ||
-	    l->files_n != LEDGER_FILES)
+	    l->files_n != LEDGER_FILES || l->has_sites > 1 || l->records_n > CONFIG_RECORDS_MAX)
 		return "another dioshim made it (its lists differ)";
 	return NULL;
 }
 
-/*
- * The whole file, if it is a regular one of just the size that its head says, into
- * *to, which grows; or why not.
- */
-static const char *read_open(int fd, struct ledger **to)
+const char *ledger_read(int fd, struct ledger *l)
 {
 	static char text[128];
-	struct ledger *l = *to;
 	const char *wrong;
 	struct stat st;
 	size_t got, size;
@@ -119,25 +115,33 @@ static const char *read_open(int fd, struct ledger **to)
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		return "not a regular file";
 	memset(l, 0, sizeof(*l));
-	got = read_all(fd, l, sizeof(*l));
+	got = read_at(fd, l, sizeof(*l), 0);
 	if (got == 0 || (st.st_size >= (off_t)sizeof(*l) && !l->magic[0]))
 		return not_begun;
 	wrong = ledger_wrong(l, got);
 	if (wrong)
 		return wrong;
-	if (got == sizeof(*l) && (l->has_sites > 1 || l->records_n > CONFIG_RECORDS_MAX))
-		return "not a ledger";
 	size = ledger_size(l->has_sites, l->records_n);
-	if (size > sizeof(*l) && got == sizeof(*l) && st.st_size >= (off_t)size) {
-		*to = l = must_resize(l, size);
-		got += read_all(fd, l + 1, size - sizeof(*l));
-	}
-	if (got < size || st.st_size < (off_t)size) {
-		snprintf(text, sizeof(text), "truncated: %zu of %zu bytes",
-			 got < (size_t)st.st_size ? (size_t)st.st_size : got, size);
+	if (got == sizeof(*l))
+		got = (size_t)st.st_size;
+	if (got < size) {
+		snprintf(text, sizeof(text), "truncated: %zu of %zu bytes", got, size);
 		return text;
 	}
-	return st.st_size > (off_t)size ? "longer than a ledger" : NULL;
+	return got > size ? "longer than a ledger" : NULL;
+}
+
+/* With all that follows its head, into *to, which grows. */
+static const char *read_open(int fd, struct ledger **to)
+{
+	const char *wrong = ledger_read(fd, *to);
+	size_t rest;
+
+	if (wrong)
+		return wrong;
+	rest = ledger_size((*to)->has_sites, (*to)->records_n) - sizeof(**to);
+	*to = must_resize(*to, sizeof(**to) + rest);
+	return read_at(fd, *to + 1, rest, sizeof(**to)) == rest ? NULL : "truncated while it was read";
 }
 
 static const char *read_ledger(int dir, const char *name, struct ledger **to)
@@ -264,8 +268,7 @@ bool report_add_file(struct report *r, const char *path)
 	return true;
 }
 
-/* dioshim.PID.N */
-static bool is_ledger_name(const char *name)
+bool is_ledger_name(const char *name)
 {
 	if (strncmp(name, "dioshim.", 8) != 0)
 		return false;

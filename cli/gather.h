@@ -130,11 +130,20 @@ struct report {
 	size_t open_n;		/* that do not close */
 };
 
-/* Made by this version, with these lists? NULL, or why not; got: bytes known of its head. */
-const char *ledger_wrong(const struct ledger *l, size_t got);
-
 /* What the kernel says of a process now, or of one that is a zombie. */
 struct last_words last_words_of(pid_t pid);
+
+/*
+ * The ledger in a file, from its beginning, whether it is open for the first
+ * time or not. NULL, or why it is none; the text is good until the next call.
+ */
+const char *ledger_read(int fd, struct ledger *l);
+
+/* Of a head of which got bytes were read: NULL, or why it is of no ledger of ours. As above. */
+const char *ledger_wrong(const struct ledger *l, size_t got);
+
+/* dioshim.PID.N */
+bool is_ledger_name(const char *name);
 
 /* Adds one ledger file. False after a complaint that names it. */
 bool report_add_file(struct report *r, const char *path);

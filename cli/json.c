@@ -50,6 +50,19 @@ void json_micros(struct json *j, const char *key, uint64_t ns)
 	fprintf(j->f, "%" PRIu64 ".%03u", ns / 1000, (unsigned)(ns % 1000));
 }
 
+/* As few digits as it takes: whole numbers look whole up to 2^53. */
+void json_real(struct json *j, const char *key, double value)
+{
+	begin(j, key);
+	fprintf(j->f, "%.16g", value);
+}
+
+void json_null(struct json *j, const char *key)
+{
+	begin(j, key);
+	fputs("null", j->f);
+}
+
 void json_bool(struct json *j, const char *key, bool value)
 {
 	begin(j, key);

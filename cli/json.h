@@ -25,6 +25,8 @@ void json_signed(struct json *j, const char *key, int64_t value);
 
 /* Of nanoseconds the microseconds, with three digits behind the point. */
 void json_micros(struct json *j, const char *key, uint64_t ns);
+void json_real(struct json *j, const char *key, double value);	/* finite */
+void json_null(struct json *j, const char *key);
 void json_bool(struct json *j, const char *key, bool value);
 void json_text(struct json *j, const char *key, const char *text);
 void json_hex(struct json *j, const char *key, const char *bytes);

@@ -18,6 +18,8 @@ static const struct command {
 	{ "run", cmd_run, "run a program with direct file I/O and show how its bytes went" },
 	{ "report", cmd_report, "print and merge the ledgers that a run has kept" },
 	{ "doctor", cmd_doctor, "say what files get under dioshim, and why; and what this kernel offers" },
+	{ "compare", cmd_compare, "run a program plain and with direct file I/O, in turn, side by side" },
+	{ "top", cmd_top, "watch programs that run under the shim" },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

@@ -1,16 +1,15 @@
 #include "cli.h"
 #include "folder.h"
 #include "gather.h"
+#include "launch.h"
 #include "outputs.h"
 #include "settings.h"
 #include "spawn.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct run {
 	struct settings settings;
@@ -26,14 +25,6 @@ struct run {
 
 #define OWN_OPTIONS	2	/* beside the settings */
 #define FAIL_KEY	'F'
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -92,42 +83,6 @@ static int parse_options(struct run *run, int argc, char **argv)
 	return e ? STATUS_OWN : 0;
 }
 
-/* Ours first, then what is there, unless we are in it already. */
-static bool set_preload(const char *library)
-{
-	const char *old = getenv("LD_PRELOAD"), *word = old;
-	char *list = NULL;
-	bool good;
-
-	while (word && *word) {
-		size_t len = strcspn(word, " :");
-
-		if (len == strlen(library) && memcmp(word, library, len) == 0)
-			return true;
-		word += len + (word[len] != '\0');
-	}
-	if (asprintf(&list, old && *old ? "%s:%s" : "%s", library, old) < 0)
-		list = NULL;
-	good = list && setenv("LD_PRELOAD", list, 1) == 0;
-	if (!good)
-		complain("LD_PRELOAD: %s", strerror(errno));
-	free(list);
-	return good;
-}
-
-static char *join(char **words)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	for (char **word = words; f && *word; word++)
-		fprintf(f, "%s%s", word == words ? "" : " ", *word);
-	if (f)
-		fclose(f);
-	return text;
-}
-
 static bool print_report(struct run *run, const struct ending *end, struct report *r)
 {
 	/* A signal may have come before the library did. */
@@ -135,13 +90,6 @@ static bool print_report(struct run *run, const struct ending *end, struct repor
 		complain("%s: no ledger in %s: the library was not loaded, or could not write there",
 			 run->command[0], run->folder.path);
 	return outputs_write(&run->outputs, r);
-}
-
-/* The status for a command that did not start. */
-static int not_started(const struct run *run, int why)
-{
-	complain("%s: %s", run->command[0], strerror(why));
-	return why == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE;
 }
 
 static int run_command(struct run *run, struct ending *end)
@@ -164,11 +112,11 @@ static int run_command(struct run *run, struct ending *end)
 	if (!spawned)
 		return STATUS_OWN;
 	if (end->exec_error)
-		return not_started(run, end->exec_error);
+		return launch_failed(run->command[0], end->exec_error);
 	report_add_folder(&report, run->folder.path, run->began_ns, &found);
 	report_last_words(&report, end->pid, &end->words);
 	report_sum(&report);
-	report.command = join(run->command);
+	report.command = launch_join(run->command);
 	report.explain = run->explain;
 	run->misaligned = report.counters[COUNTER_misaligned_calls];
 	written = print_report(run, end, &report);
@@ -210,8 +158,7 @@ int cmd_run(int argc, char **argv)
 	hold_signals();
 	if (!folder_make(&run.folder, run.settings.config.dir))
 		return STATUS_OWN;
-	if (!set_preload(library) ||
-	    !settings_export(&run.settings, run.folder.path))
+	if (!launch_environment(&run.settings, library, run.folder.path))
 		status = STATUS_OWN;
 	else
 		status = run_command(&run, &end);

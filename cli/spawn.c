@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +25,9 @@ struct dispositions {
 	sigset_t early;		/* came before there was a child */
 };
 
-static volatile sig_atomic_t child_pid;
+static volatile sig_atomic_t child_pid, interrupt;
 static sigset_t callers_mask;
+static struct dispositions callers;	/* what the caller had, whichever child it is */
 
 /*
  * What the terminal sends (^C, ^\, ^Z) goes to the whole foreground group: the
@@ -38,6 +40,9 @@ static void forward(int sig, siginfo_t *info, void *context)
 	pid_t pid = child_pid;
 
 	(void)context;
+	if (info->si_pid != pid &&
+	    (sig == SIGHUP || sig == SIGINT || sig == SIGQUIT || sig == SIGTERM))
+		interrupt = sig;
 	if (pid > 0 && info->si_pid != pid &&
 	    (info->si_code <= 0 || sig == SIGHUP))
 		kill(pid, sig);
@@ -52,20 +57,24 @@ void hold_signals(void)
 	sigprocmask(SIG_SETMASK, &all, &callers_mask);
 }
 
+/* For the first child: what those after it find is ours. */
 static void take_signals(struct dispositions *old)
 {
+	static bool taken;
 	struct sigaction sa = { .sa_sigaction = forward,
 				.sa_flags = SA_SIGINFO | SA_RESTART };
 	struct sigaction plain = { .sa_handler = SIG_DFL };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
+	if (taken)
+		return;
+	taken = true;
 	for (unsigned i = 0; i < FORWARDED; i++)
 		sigaction(forwarded[i], &sa, &old->forwarded[i]);
 	/* With SIGCHLD ignored there would be no child to wait for. */
 	sigaction(SIGCHLD, &plain, &old->child);
 	/* A report nobody reads must not keep us from tidying up. */
 	sigaction(SIGPIPE, &ignore, &old->pipe);
-	sigpending(&old->early);
 }
 
 static void give_signals_back(const struct dispositions *old)
@@ -145,10 +154,39 @@ static void wait_for_end(struct ending *end)
 	end->status = info.si_status;
 }
 
+/* Right after the fork, while it lives: a zombie's is root's. -1: then it is not known. */
+static int open_io(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/io", (int)pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Takes the descriptor. */
+static struct io_count read_io(int fd)
+{
+	struct io_count io = { 0 };
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	char line[128];
+	int found = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		found += (sscanf(line, "rchar: %" SCNu64, &io.rchar) == 1) +
+			 (sscanf(line, "wchar: %" SCNu64, &io.wchar) == 1) +
+			 (sscanf(line, "read_bytes: %" SCNu64, &io.read_bytes) == 1) +
+			 (sscanf(line, "write_bytes: %" SCNu64, &io.written_bytes) == 1);
+	if (f)
+		fclose(f);
+	else if (fd >= 0)
+		close(fd);
+	io.heard = found == 4;
+	return io;
+}
+
 bool spawn_and_wait(char **argv, struct ending *end)
 {
-	struct dispositions old;
-	int ends[2];
+	int ends[2], io;
 	pid_t pid;
 
 	*end = (struct ending){ 0 };
@@ -156,10 +194,11 @@ bool spawn_and_wait(char **argv, struct ending *end)
 		complain("pipe: %s", strerror(errno));
 		return false;
 	}
-	take_signals(&old);
+	take_signals(&callers);
+	sigpending(&callers.early);
 	pid = fork();
 	if (pid == 0)
-		become(argv, &old, ends[1]);
+		become(argv, &callers, ends[1]);
 	child_pid = pid;
 	sigprocmask(SIG_SETMASK, &callers_mask, NULL);
 	close(ends[1]);
@@ -168,14 +207,27 @@ bool spawn_and_wait(char **argv, struct ending *end)
 		close(ends[0]);
 		return false;
 	}
+	io = open_io(pid);
 	end->pid = pid;
 	end->exec_error = exec_error(ends[0]);
 	close(ends[0]);
 	wait_for_end(end);
 	end->words = last_words_of(pid);
+	end->io = read_io(io);
 	child_pid = 0;
-	waitpid(pid, NULL, 0);
+	wait4(pid, NULL, 0, &end->usage);
 	return true;
+}
+
+int spawn_interrupted(void)
+{
+	int sig = interrupt;
+
+	/* Under nohup SIGHUP goes to the command, and ends nobody. */
+	for (unsigned i = 0; i < FORWARDED; i++)
+		if (forwarded[i] == sig && callers.forwarded[i].sa_handler == SIG_IGN)
+			return 0;
+	return sig;
 }
 
 _Noreturn void end_alike(const struct ending *end)

@@ -8,7 +8,18 @@
 #include "gather.h"
 
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
+
+/*
+ * /proc/PID/io at its end: of the command and the children that it waited for.
+ * rchar and wchar are what calls moved, read_bytes and written_bytes what was
+ * fetched from devices for them and what they gave to be written there.
+ */
+struct io_count {
+	bool heard;
+	uint64_t rchar, wchar, read_bytes, written_bytes;
+};
 
 struct ending {
 	pid_t pid;
@@ -16,6 +27,8 @@ struct ending {
 	bool signaled;
 	int status;		/* the exit status, or the signal */
 	struct last_words words;	/* the kernel's count, read at its end */
+	struct io_count io;	/* the same and more, also where words are not heard */
+	struct rusage usage;	/* its own and that of the children it waited for */
 };
 
 /*
@@ -24,8 +37,14 @@ struct ending {
  */
 void hold_signals(void);
 
-/* After hold_signals. False after a complaint: no child was made. */
+/*
+ * After hold_signals, each time: it lets signals through again. False after
+ * a complaint: no child was made.
+ */
 bool spawn_and_wait(char **argv, struct ending *end);
+
+/* The last signal by which somebody, not the command, asked us to end; or 0. */
+int spawn_interrupted(void);
 
 /* Ends this process as the command ended. */
 _Noreturn void end_alike(const struct ending *end);

@@ -146,6 +146,9 @@ static void classes(const struct page *o, const struct report *r)
 			human_bytes(r->classes[i]).text);
 		page_wrap(o, 26, 26, class_sentences[i]);
 	}
+	if (r->reasons[REASON_excluded].bytes)
+		page_line(o, "never, because their path is excluded, and so not looked at: %s",
+			  human_bytes(r->reasons[REASON_excluded].bytes).text);
 	if (calls)
 		page_line(o, "misaligned requests, which a bare O_DIRECT open would have refused: %s",
 			  human_count(calls).text);
@@ -192,7 +195,7 @@ static void files(const struct page *o, const struct report *r)
 				"zero-copy", "mem/offset", o->end);
 		one_file(o, file);
 	}
-	if (shown < r->files_n)
+	if (shown && shown < r->files_n)
 		page_line(o, "and %s more", human_count(r->files_n - shown).text);
 }
 

@@ -67,7 +67,7 @@ static void take_sample(struct sampler *s)
 		return;
 	*to = (struct timeline_sample){ .ms = (now_ns() - s->start_ns) / 1000000 };
 	while ((e = readdir(dir)))
-		if (strncmp(e->d_name, "dioshim.", 8) == 0 && read_head(dirfd(dir), e->d_name, s->head) &&
+		if (is_ledger_name(e->d_name) && read_head(dirfd(dir), e->d_name, s->head) &&
 		    s->head->start_ns >= s->t.began_ns)
 			add_ledger(to, s->head);
 	closedir(dir);

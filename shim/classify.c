@@ -20,6 +20,8 @@ void classify_asked(struct classified *c, const struct plan_in *in)
 	size_t left = in->len;
 
 	c->off = 0;
+	if (left == 0)	/* nobody is refused nothing */
+		return;
 	is_off(c, DIM_offset, rest(in->off, a));
 	is_off(c, DIM_length, rest(in->len, a));
 	for (int i = 0; i < in->iovcnt && left > 0; i++) {

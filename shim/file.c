@@ -98,11 +98,9 @@ struct file *file_acquire(uint64_t word)
 	unsigned slot = fdtab_slot(word);
 	struct file *f;
 
-	if (slot >= FILE_SLOTS)
+	if (slot >= FILE_SLOTS || !reference(&files[slot]))
 		return NULL;
 	f = &files[slot];
-	if (!reference(f))
-		return NULL;
 	if (f->generation != fdtab_generation(word)) {
 		file_release(f);
 		return NULL;
@@ -312,11 +310,11 @@ void file_opened(int fd)
 	fdtab_replace(fd, 0, FD_PRIVATE);
 }
 
-/* The offset of an observed descriptor is not this process's alone any more. */
+/* The offset of a descriptor is not this process's alone any more, or not this number's. */
 static void unplace(int fd, uint64_t word)
 {
-	if (fdtab_tag(word) == FD_PLAIN && (word & FD_PLACED))
-		fdtab_replace(fd, word, word & ~(uint64_t)FD_PLACED);
+	if (word == FD_PRIVATE || (fdtab_tag(word) == FD_PLAIN && (word & FD_PLACED)))
+		fdtab_replace(fd, word, word & ~(uint64_t)(FD_PRIVATE | FD_PLACED));
 }
 
 uint64_t file_word_of_dup(int fd)
@@ -325,8 +323,10 @@ uint64_t file_word_of_dup(int fd)
 
 	if (fdtab_tag(word) == FD_FILE)
 		return file_peek(word)->private ? FD_PRIVATE : 0;
-	unplace(fd, word);	/* two numbers, one offset */
-	return fdtab_tag(word) == FD_UNKNOWN ? word : 0;
+	if (state_config.mode == MODE_direct)
+		return fdtab_tag(word) == FD_UNKNOWN ? word : 0;
+	unplace(fd, word);	/* observed: two numbers, one offset */
+	return 0;
 }
 
 void file_shared(void)
@@ -334,7 +334,7 @@ void file_shared(void)
 	for (unsigned i = 0; i < __atomic_load_n(&files_high, __ATOMIC_ACQUIRE); i++)
 		files[i].private = false;
 	for (int fd = 0; (fd = fdtab_next(fd, ~0ull, FD_PRIVATE)) >= 0; fd++)
-		fdtab_replace(fd, FD_PRIVATE, 0);
+		unplace(fd, FD_PRIVATE);
 	for (int fd = 0; (fd = fdtab_next(fd, FD_PLACED | FDTAB_TAG, FD_PLACED | FD_PLAIN)) >= 0; fd++)
 		unplace(fd, fdtab_get(fd));
 }

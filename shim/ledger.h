@@ -199,6 +199,8 @@ struct ledger {
 	uint32_t version;
 	uint32_t size;		/* sizeof(struct ledger) */
 	uint32_t routes_n, counters_n, reasons_n, files_n;
+	uint32_t has_sites;	/* 1: struct ledger_sites follows this struct */
+	uint32_t records_n;	/* then so many struct ledger_record */
 	uint32_t pid, ppid;
 	uint32_t state;		/* enum ledger_state */
 	uint32_t files_used;
@@ -206,8 +208,6 @@ struct ledger {
 	uint64_t end_ns;	/* 0 while running */
 	uint32_t mode;		/* enum config_mode */
 	uint32_t strict_align;	/* bytes; 0: what each file wants */
-	uint32_t has_sites;	/* struct ledger_sites follows this struct */
-	uint32_t records_n;	/* then so many struct ledger_record */
 	uint64_t records_next;	/* records ever begun */
 	char command[LEDGER_COMMAND];	/* arguments joined by spaces */
 	struct ledger_witness witness;

@@ -62,7 +62,8 @@ static void configure(void)
 	for (int i = 0; i < CONFIGS; i++) {
 		const char *text = getenv(config_items[i].env), *kept;
 
-		if (!text || !*text)
+		/* Of the patterns never to route none may be meant. */
+		if (!text || (!*text && i != CONFIG_EXCLUDE))
 			continue;
 		kept = keep(text);
 		if (!kept || !config_set(&state_config, (enum config_id)i, kept))

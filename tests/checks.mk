@@ -28,7 +28,7 @@ check-asan:	## unit tests and command with ASan and UBSan, all programs under a 
 	mkdir -p build-asan/command
 	cp build-asan/dioshim build-ubsan/libdioshim.so build-asan/command
 	ln -sfn ../../build-ubsan/tests build-asan/command/tests
-	ASAN_OPTIONS=verify_asan_link_order=0 $(call CHECK_ENV,build-asan/command,5) $(wildcard tests/programs/cli*.t)
+	ASAN_OPTIONS=verify_asan_link_order=0 $(call CHECK_ENV,build-asan/command,5) $(wildcard tests/programs/cli*.t) tests/compare.t tests/top.t
 	LD_PRELOAD=$(ASAN_LIB) ASAN_OPTIONS=$(ASAN_PRELOADED) $(call CHECK_ENV,build-asan,8) $(ASAN_TESTS)
 	$(call CHECK_ENV,build-ubsan,12) $(filter tests/programs/% tests/hazards/% tests/machines/%,$(TESTS))
 

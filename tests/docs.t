@@ -112,9 +112,16 @@ while IFS='|' read -r name option arg def sentence; do
 		"run --help: --$option, its sentence, variable and default"
 done <<<"$settings"
 
-options=$({ "$DIOSHIM" --help; "$DIOSHIM" run --help; "$DIOSHIM" report --help; "$DIOSHIM" doctor --help; } | grep -oE -- '--[a-z-]+' | sort -u)
-is "$(grep -oE -- '(dioshim (run|report|doctor)[^|]*|`)--[a-z-]+' "$README" | grep -oE -- '--[a-z-]+' | sort -u |
+options=$({ "$DIOSHIM" --help; for name in run report doctor compare top; do "$DIOSHIM" $name --help; done; } | grep -oE -- '--[a-z-]+' | sort -u)
+is "$(grep -oE -- '(dioshim (run|report|doctor|compare|top)[^|]*|`)--[a-z-]+' "$README" | grep -oE -- '--[a-z-]+' | sort -u |
 	grep -vxF -e "$options")" "" "README names no option that does not exist"
+
+page=$(sed 's/\\-/-/g; s/\\f.//g' "$MAN1")
+for name in run report doctor compare top; do
+	is "$("$DIOSHIM" $name --help | grep -oE -- '--[a-z-]+' | sort -u | grep -vxE -- '--(help|usage|version)' |
+		while read -r option; do grep -qwF -- "$option" <<<"$page" || echo "$option"; done)" "" \
+		"dioshim.1 has every option of $name"
+done
 
 # ---- what documents point at -------------------------------------------------
 

@@ -3,8 +3,8 @@
 . "$(dirname "$0")/../lib.sh"
 scratch
 
-SITES=$DIOSHIM_BUILD/tests/sites
-LINE() { grep -n "LINE $1\b" "$TESTS/progs/sites.c" | cut -d: -f1; }
+SITES=$DIOSHIM_BUILD/tests/explain
+LINE() { grep -n "LINE $1\b" "$TESTS/progs/explain.c" | cut -d: -f1; }
 with_names() { [ "$(cat "$DIOSHIM_BUILD/libdw" 2>/dev/null)" = yes ]; }
 
 # The text report as one line per paragraph: where lines are broken does not matter.
@@ -22,7 +22,7 @@ lacks() {	# NAME TEXT
 # or, where libdw is not, by its module.
 site() {	# FUNCTION
 	if with_names; then
-		printf '%s (tests/progs/sites.c:%d)' "$1" "$(LINE "$1")"
+		printf '%s (tests/progs/explain.c:%d)' "$1" "$(LINE "$1")"
 	else
 		printf '%s+0x' "$SITES"
 	fi
@@ -45,7 +45,7 @@ lacks "nothing about callers" "called by"
 
 shim --backtrace 3 --explain --stream 0 -- "$SITES" "$SCRATCH/a"
 if with_names; then
-	has "who called it" "called by flush_pages (tests/progs/sites.c:$(LINE flush_pages))"
+	has "who called it" "called by flush_pages (tests/progs/explain.c:$(LINE flush_pages))"
 	is "$(json 'max(len(s.frames) for s in sites)')" 3 "three frames"
 fi
 

@@ -26,7 +26,7 @@ cp big "$hostile"
 sync -d big "$hostile"
 many='for i in $(seq 24); do dd if=big of=f$i bs=5000 count=$((30 - i)) status=none; done'
 run --dir d --backtrace=3 --html run.html --json run.json -- \
-	sh -c "$many"'; dd if=big of=copy bs=100000 status=none; sleep 0.5; dd if="$0" of=copy bs=65536 status=none; sleep 0.1' "$hostile"
+	sh -c "$many"'; dd if=big of=copy bs=100000 status=none; sleep 0.5; dd if="$0" of=copy bs=65536 status=none' "$hostile"
 is $status 0 "run --html"
 run --mode=strict --html strict.html --json strict.json -- dd if=big of=copy bs=1000 count=3 status=none
 run --html plain.html --json plain.json -- dd if=big of=copy bs=65536 status=none
