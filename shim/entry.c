@@ -67,11 +67,13 @@ static void note_routed(const struct way *w, const struct request *rq, ssize_t r
 		.off = book_tally.off >= 0 || r < 0 ? book_tally.off :
 			       sys_lseek(rq->fd, 0, SEEK_CUR) - r,
 		.asked = rq->len, .ret = r, .iov = rq->iov, .iovcnt = rq->iovcnt,
-		.direct = w->f->rescue, .start_ns = w->start_ns, .tally = &book_tally,
+		.appends = book_tally.reasons[REASON_append] > 0, .direct = w->f->rescue,
+		.start_ns = w->start_ns, .tally = &book_tally,
 	};
 
-	if (!book_tally.reasons[REASON_append])
-		n.align = note_align(n.row);
+	n.align = note_align(n.row);
+	if (n.appends && rq->positional)	/* not there, but where the file ends */
+		n.off = -1;
 	if (w->f->learned && n.row)
 		__atomic_store_n(&n.row->align_from, ALIGN_learned, __ATOMIC_RELAXED);
 	note_request(&n);
@@ -207,10 +209,11 @@ static void note_plain(const struct way *w, const struct request *rq, struct led
 
 	t.routes[ROUTE_cached] = t.reasons[why] = ret > 0 ? (uint64_t)ret : 0;
 	/* Of a routed file: left to the kernel as it was. */
-	if (fdtab_tag(w->word) == FD_FILE && !(sys_fcntl(rq->fd, F_GETFL, 0) & O_APPEND)) {
+	if (fdtab_tag(w->word) == FD_FILE) {
 		n.align = note_align(row);
-		if (!rq->positional && ret >= 0)
-			n.off = sys_lseek(rq->fd, 0, SEEK_CUR) - ret;
+		n.appends = rq->op == OP_WRITE && (sys_fcntl(rq->fd, F_GETFL, 0) & O_APPEND);
+		n.off = rq->positional ? n.appends ? -1 : rq->off :
+			ret >= 0 ? sys_lseek(rq->fd, 0, SEEK_CUR) - ret : -1;
 	}
 	note_request(&n);
 }

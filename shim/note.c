@@ -59,16 +59,22 @@ static uint64_t copied(const struct note *n)
 
 static void judge(const struct note *n, struct classified *c)
 {
-	const bool known = n->align.mem && n->off >= 0 && n->iov;
-	const struct plan_in in = {
-		.op = n->op == LEDGER_READ ? OP_READ : OP_WRITE, .off = (uint64_t)n->off,
+	const bool known = n->align.mem && (n->off >= 0 || n->appends) && n->iov;
+	struct plan_in in = {
+		.op = n->op == LEDGER_READ ? OP_READ : OP_WRITE, .off = n->off < 0 ? 0 : (uint64_t)n->off,
 		.len = moved(n), .iov = n->iov, .iovcnt = n->iovcnt, .align = n->align,
 		.exact = n->direct,
 	};
 
 	*c = (struct classified){ 0 };
 	if (known && (in.op == OP_READ ? in.align.read : in.align.write)) {
-		classify(c, &in, n->asked);
+		if (n->appends) {
+			in.len = n->asked;
+			classify_asked(c, &in);
+			c->bytes[CLASS_never] = moved(n);
+		} else {
+			classify(c, &in, n->asked);
+		}
 		if (n->ret == 0)	/* the end of the file: nobody is refused there */
 			c->off = 0;
 	} else if (n->op != LEDGER_COPY) {

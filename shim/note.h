@@ -21,6 +21,7 @@ struct note {
 	const struct iovec *iov;	/* covers asked bytes: if 0, it may be anything; NULL for copies */
 	int iovcnt;
 	struct align align;		/* 0: direct I/O is never done here */
+	bool appends;			/* where the file ends: never direct here, refused by O_DIRECT all the same */
 	bool strict;			/* refused by us */
 	bool direct;			/* on a descriptor that the program opened O_DIRECT */
 	uint64_t start_ns;		/* CLOCK_REALTIME, by note_start */

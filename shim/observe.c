@@ -79,11 +79,11 @@ static void note(struct ledger *l, uint64_t word, const struct request *rq, int6
 		.l = l, .row = book_row_at(l, fdtab_row(word)), .caller = rq->caller,
 		.op = rq->op == OP_READ ? LEDGER_READ : LEDGER_WRITE, .fd = rq->fd, .off = off,
 		.asked = asked, .ret = ret, .iov = rq->iov, .iovcnt = rq->iovcnt,
-		.strict = strict, .direct = direct, .start_ns = start_ns, .tally = &t,
+		.appends = appends(word, rq), .strict = strict, .direct = direct,
+		.start_ns = start_ns, .tally = &t,
 	};
 
-	if (!appends(word, rq) || strict)
-		n.align = note_align(n.row);
+	n.align = note_align(n.row);
 	if (ret > 0) {
 		t.routes[direct ? ROUTE_zero_copy : ROUTE_cached] = (uint64_t)ret;
 		if (!direct)
@@ -106,7 +106,7 @@ void observe_book(struct ledger *l, uint64_t word, const struct request *rq, siz
 		book_kernel_in(l, rq->op, (size_t)ret);
 	}
 	off = began_at(word, rq, n);
-	note(l, word, rq, appends(word, rq) ? -1 : off, asked, ret, false, start_ns);
+	note(l, word, rq, rq->positional && appends(word, rq) ? -1 : off, asked, ret, false, start_ns);
 	if (++calls % LOOK_EVERY == 0 && l != &book_spare)
 		look(rq->fd, word, row);
 }

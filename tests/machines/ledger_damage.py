@@ -15,7 +15,7 @@ import sys
 
 DIOSHIM, GOOD, FOLDER = sys.argv[1:]
 PAGE = 4096
-HEADER = 32             # bytes: magic, version, size and the lengths of the lists
+HEADER = 40             # bytes: magic, version, size, the lengths of the lists and of what follows
 FIGURES = 376           # where the counters begin
 BEFORE = "dioshim.1.0"  # the good one
 BAD = "dioshim.2.0"
