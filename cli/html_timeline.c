@@ -73,11 +73,13 @@ static void axes(FILE *f, double most, double span)
 	fprintf(f, "<line class=floor x1=0 x2=%d y1=%d y2=%d /><line class=grid x1=0 x2=%d y1=%d y2=%d />",
 		WIDTH, FLOOR, FLOOR, WIDTH, TOP, TOP);
 	fprintf(f, "<text class=start x=0 y=%d>%s/s</text>", TOP - 7, human_bytes((uint64_t)most).text);
-	for (double at = 0; at <= span; at += step)
+	for (unsigned i = 0; i * step <= span; i++) {
+		double at = i * step, x = WIDTH * at / span;
+
 		fprintf(f, "<line class=grid x1=%.1f x2=%.1f y1=%d y2=%d /><text class=%s x=%.1f y=%d>%g s</text>",
-			WIDTH * at / span, WIDTH * at / span, FLOOR, FLOOR + 5,
-			at <= 0 ? "start" : at > 0.97 * span ? "end" : "middle", WIDTH * at / span, FLOOR + 17,
-			at / 1000);
+			x, x, FLOOR, FLOOR + 5, !i ? "start" : at > 0.97 * span ? "end" : "middle", x,
+			FLOOR + 17, at / 1000);
+	}
 }
 
 static void one(FILE *f, const struct timeline *t)

@@ -55,7 +55,7 @@ static void sample(const struct metrics *m, const char *name, const char *label,
 {
 	fprintf(m->f, "dioshim_%s{command=\"", name);
 	escaped(m->f, m->command);
-	if (label) {
+	if (label && value) {
 		fprintf(m->f, "\",%s=\"", label);
 		escaped(m->f, value);
 	}

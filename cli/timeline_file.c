@@ -110,10 +110,9 @@ static bool read_sample(const char *line, struct timeline *t)
 
 static struct timeline *new_timeline(struct report *r, const char *number)
 {
-	struct timeline *t = calloc(1, sizeof(*t));
+	struct timeline *t = must_grow(NULL, 0, sizeof(*t));
 
-	if (!t)
-		exit(STATUS_OWN);
+	t->n = 0;
 	t->began_ns = strtoull(number, NULL, 10);
 	report_add_timeline(r, t);
 	return t;
