@@ -13,7 +13,7 @@ void note_configure(void)
 
 	note_on = c->mode == MODE_observe || c->mode == MODE_strict ||
 		  (c->mode != MODE_off && (c->backtrace || c->records));
-	book_tallies = note_on;
+	book_tallies = note_on && c->mode == MODE_direct;	/* observed requests bring their own */
 	site_start();
 }
 
@@ -66,14 +66,15 @@ static void judge(const struct note *n, struct classified *c)
 		.exact = n->direct,
 	};
 
-	*c = (struct classified){ 0 };
 	if (known && (in.op == OP_READ ? in.align.read : in.align.write)) {
 		classify(c, &in, n->asked);
 		if (n->ret == 0)	/* the end of the file: nobody is refused there */
 			c->off = 0;
-	} else if (n->op != LEDGER_COPY) {
-		c->bytes[CLASS_never] = moved(n);
+		return;
 	}
+	*c = (struct classified){ 0 };
+	if (n->op != LEDGER_COPY)
+		c->bytes[CLASS_never] = moved(n);
 }
 
 static void book_classes(const struct note *n, const struct classified *c)
@@ -210,6 +211,7 @@ void note_request(const struct note *n)
 {
 	/* Once: a handler may fork, and its child come back to a ledger of zeroes. */
 	const uint32_t room = __atomic_load_n(&n->l->records_n, __ATOMIC_RELAXED);
+	const bool failed = n->strict || (n->direct && (n->ret == -EINVAL || n->ret == -EIO));
 	struct classified c;
 	struct ledger_site *s;
 	unsigned site;
@@ -218,11 +220,13 @@ void note_request(const struct note *n)
 		return;
 	judge(n, &c);
 	book_classes(n, &c);
+	if (!note_keeps(n->l) && !failed)
+		return;
 	s = site_of(n->l, n->caller, n->op, book_row_number(n->row));
 	site = site_number(n->l, s);
 	if (s)
 		site_book(s, n, &c);
-	if (n->strict || (n->direct && (n->ret == -EINVAL || n->ret == -EIO)))
+	if (failed)
 		misfit(n, &c, site);
 	if (room)
 		record(n, &c, site, room);
