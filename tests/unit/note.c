@@ -101,7 +101,8 @@ static void ring(void)
 	is_int(wrong, 0, "the ring has the newest");
 }
 
-enum { THREADS = 4, ROUNDS = 20000 };
+enum { THREADS = 4, ROUNDS = 100000 };
+static pthread_barrier_t barrier;
 
 static void *many(void *arg)
 {
@@ -109,6 +110,7 @@ static void *many(void *arg)
 	struct tally t;
 	struct note n = usual(&iov, &t);
 
+	pthread_barrier_wait(&barrier);
 	for (int i = 0; i < ROUNDS; i++)
 		note_request(&n);
 	return arg;
@@ -121,6 +123,7 @@ static void threads(void)
 	unsigned wrong = 0, kept = 0;
 
 	fresh(true);
+	pthread_barrier_init(&barrier, NULL, THREADS);
 	for (int i = 0; i < THREADS; i++)
 		pthread_create(&t[i], NULL, many, NULL);
 	for (int i = 0; i < THREADS; i++)
@@ -147,6 +150,7 @@ static void misfits(void)
 	const struct ledger_misfit *m;
 
 	fresh(true);
+	one.l.records_n = 0;
 	t = (struct tally){ .off = 7 };
 	n.ret = -EINVAL;
 	n.off = 7;
@@ -164,7 +168,7 @@ static void misfits(void)
 	   m->offset_align == 512 && m->op == LEDGER_READ && m->off == 7 && m->strict && m->error == EINVAL && m->site && m->start_ns,
 	   "a misfit");
 	ok(one.s.misfits_seen == LEDGER_MISFITS + 10 && one.l.counters[COUNTER_refused_calls] == LEDGER_MISFITS &&
-	   one.l.counters[COUNTER_explained_calls] == 10 && one.s.misfits[LEDGER_MISFITS - 1].used == 1, "more misfits than there is room for");
+	   one.l.counters[COUNTER_explained_calls] == 10 && one.s.misfits[LEDGER_MISFITS - 1].used == 1 && one.r[0].start_ns == 0, "more misfits than there is room for");
 	one.l.has_sites = 0;
 	note_request(&n);
 	ok(one.l.counters[COUNTER_explained_calls] == 11, "counted without a place, too");
