@@ -177,8 +177,8 @@ static unsigned largest(const uint64_t *list, unsigned n, unsigned none)
 }
 
 /*
- * Of two writers that meet in one place, a whole round apart, the record may
- * mix; its number tells neither's then, but for an instant.
+ * Two writers that meet in one place, a whole round apart, mix their record: the
+ * one that ends last finds the other's number there, and leaves none.
  */
 static void record(const struct note *n, const struct classified *c, unsigned site, uint32_t room)
 {
@@ -204,7 +204,8 @@ static void record(const struct note *n, const struct classified *c, unsigned si
 	r->off = (uint8_t)c->off;
 	r->route = (uint8_t)largest(n->tally->routes, ROUTES, ROUTES);
 	r->reason = (uint8_t)largest(n->tally->reasons, REASONS, REASON_NONE);
-	__atomic_store_n(&r->number, number + 1, __ATOMIC_RELEASE);
+	if (__atomic_exchange_n(&r->number, number + 1, __ATOMIC_ACQ_REL) != 0)
+		__atomic_store_n(&r->number, 0, __ATOMIC_RELEASE);
 }
 
 void note_request(const struct note *n)
