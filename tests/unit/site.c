@@ -149,12 +149,12 @@ static void modules(void)
 	for (size_t i = 0; i < COUNT(steps); i++) {
 		maps_step = steps[i];
 		l = fresh_ledger();
-		good = resolves(l, 0x1fff, "/bin/program", 77, 0xfff) & resolves(l, 0x2000, "/bin/program", 77, 0x1000) &
-		       resolves(l, 0x3abc, NULL, 0, 0x3abc) & resolves(l, 0x4001, "/lib/with space.so (deleted)", 78, 0x3001) &
-		       resolves(l, 0x5010, name + sizeof(name) - LEDGER_MODULE_PATH, 79, 0xf010) &
-		       resolves(l, 0x6000, "/after", 80, 0x5000) & resolves(l, 0x7000, NULL, 0, 0x7000) &
-		       resolves(l, 0x7ffd00000123, "[vdso]", 0, 0x123) &
-		       resolves(l, 0xffffffffff600800, "[vsyscall]", 0, 0x800) & resolves(l, 0x10, NULL, 0, 0x10);
+		good = resolves(l, 0x1fff, "/bin/program", 77, 0xfff) && resolves(l, 0x2000, "/bin/program", 77, 0x1000) &&
+		       resolves(l, 0x3abc, NULL, 0, 0x3abc) && resolves(l, 0x4001, "/lib/with space.so (deleted)", 78, 0x3001) &&
+		       resolves(l, 0x5010, name + sizeof(name) - LEDGER_MODULE_PATH, 79, 0xf010) &&
+		       resolves(l, 0x6000, "/after", 80, 0x5000) && resolves(l, 0x7000, NULL, 0, 0x7000) &&
+		       resolves(l, 0x7ffd00000123, "[vdso]", 0, 0x123) &&
+		       resolves(l, 0xffffffffff600800, "[vsyscall]", 0, 0x800) && resolves(l, 0x10, NULL, 0, 0x10);
 		ok(good, "maps of every kind, %zu bytes at a time", maps_step);
 		is_int(one.s.modules_used, 6, "each module once");
 	}
@@ -306,7 +306,7 @@ static void signals(void)
 
 /* ---- chains ---------------------------------------------------------------------------- */
 
-__attribute__((noipa)) static struct ledger_site *deep(int n)
+__attribute__((noinline)) static struct ledger_site *deep(int n)
 {
 	struct ledger_site *s = n > 0 ? deep(n - 1) : site_of(shared, __builtin_return_address(0), LEDGER_READ, 0);
 
