@@ -49,7 +49,7 @@ include tests/checks.mk
 all: $(B)/libdioshim.so $(B)/dioshim	## build the library and the command (default)
 
 $(B)/libdioshim.so: $(SHIM_OBJ) $(B)/shim/exports.map
-	$(CC) $(CFLAGS) $(SHIM_LD) -Wl,--version-script=$(B)/shim/exports.map -o $@ $(SHIM_OBJ) -ldl
+	$(CC) $(CFLAGS) $(LDFLAGS) $(SHIM_LD) -Wl,--version-script=$(B)/shim/exports.map -o $@ $(SHIM_OBJ) -ldl
 
 # One list makes the export map: an anonymous node, for a named one intercepts nothing.
 $(B)/shim/exports.map: shim/calls.def Makefile
@@ -66,13 +66,14 @@ $(B)/shim/%.o: shim/%.c
 	$(CC) $(SHIM_CF) $(PLAIN_CF) -c -o $@ $<
 
 $(B)/dioshim: $(CLI_OBJ) $(B)/libdw
-	$(CC) $(CFLAGS) -Wl,--as-needed,-z,now,-z,relro -o $@ $(CLI_OBJ) $(CLI_LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed,-z,now,-z,relro -o $@ $(CLI_OBJ) $(CLI_LIBS)
 
 # Written only when the answer is another one: then the command is linked anew.
 $(B)/libdw: ask
 	@mkdir -p $(@D)
 	@echo $(LIBDW) | cmp -s - $@ || { echo "libdw, for names in reports: $(LIBDW)"; echo $(LIBDW) > $@; }
 
+$(B)/cli/main.o: Makefile	# for the version
 $(B)/cli/%.o: cli/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CLI_CF) -c -o $@ $<
@@ -115,6 +116,7 @@ soak: tests-build	## the random machines, each DURATION (600 s) long
 	for s in $(SOAKS); do DIOSHIM_BUILD=$(abspath $(B)) $$s $(DURATION) || exit 1; done
 
 include tests/fuzz/fuzz.mk
+include pack/install.mk
 
 demo: all	## unmodified programs under the shim, on real files, and the ledger
 	DIOSHIM_BUILD=$(abspath $(B)) examples/demo.sh
@@ -127,6 +129,6 @@ clean:	## remove the build folder
 	rm -rf $(B)
 
 help:	## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t16
 
 .PHONY: all ask tests-build check soak demo bench clean help
