@@ -112,11 +112,15 @@ check:	## install or name what the tests need, and run them (TAP, by prove)
 	$(MAKE) tests-build
 	DIOSHIM_BUILD=$(abspath $(B)) tests/prove-all $(B)/check.log -j$(JOBS) $(if $(V),-v) $(UNITS) $(TESTS)
 
+check-units: all $(UNITS)	## the unit tests alone (1 min)
+	DIOSHIM_BUILD=$(abspath $(B)) tests/prove-all $(B)/check-units.log -j$(JOBS) $(UNITS)
+
 soak: tests-build	## the random machines, each DURATION (600 s) long
 	for s in $(SOAKS); do DIOSHIM_BUILD=$(abspath $(B)) $$s $(DURATION) || exit 1; done
 
 include tests/fuzz/fuzz.mk
 include pack/install.mk
+include pack/release.mk
 
 demo: all	## unmodified programs under the shim, on real files, and the ledger
 	DIOSHIM_BUILD=$(abspath $(B)) examples/demo.sh
@@ -131,4 +135,4 @@ clean:	## remove the build folder
 help:	## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t16
 
-.PHONY: all ask tests-build check soak demo bench clean help
+.PHONY: all ask tests-build check check-units soak demo bench clean help
