@@ -29,6 +29,13 @@ SHIM_LD  := -shared -Wl,-O1,--as-needed,--no-undefined-version,-z,defs,-z,now,-z
 SHIM_SRC := $(wildcard shim/*.c)
 SHIM_OBJ := $(SHIM_SRC:%.c=$(B)/%.o)
 
+# What it cannot be built for is said once, not by every file.
+REFUSED  := $(shell LC_ALL=C $(CC) -D_GNU_SOURCE $(CFLAGS) -include shim/sys.h -E -x c -o /dev/null /dev/null 2>&1 \
+            | sed -n '/error: /{s/.*error: \(.error \)\{0,1\}//p;q;}')
+ifneq ($(if $(filter-out clean help,$(or $(MAKECMDGOALS),all)),$(REFUSED)),)
+$(error $(REFUSED))
+endif
+
 # Optional: elfutils' libdw names call sites. A "yes" is kept in the build folder; LIBDW=no does without.
 LIBDW    := $(or $(filter yes,$(shell cat $(B)/libdw 2>/dev/null)),$(shell \
             echo 'int main(void) { return !dwfl_version(0); }' | $(CC) $(CFLAGS) -include elfutils/libdwfl.h \
