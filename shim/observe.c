@@ -94,10 +94,36 @@ static void note(struct ledger *l, uint64_t word, const struct request *rq, int6
 	note_request(&n);
 }
 
+/*
+ * Most requests: one buffer, whole blocks, all of it moved, and nothing kept but
+ * the class. What note would find, in a fifth of the time.
+ */
+static bool note_whole(struct ledger *l, struct ledger_file *row, const struct request *rq,
+		       int64_t off, size_t asked, ssize_t ret)
+{
+	const struct align a = note_align(row);
+	uint32_t block = rq->op == OP_READ ? a.read : a.write;
+	bool aligned;
+
+	if (note_keeps(l) || l == &book_spare || rq->iovcnt != 1 || ret <= 0 || (size_t)ret != asked ||
+	    off < 0 || !a.mem || !block)
+		return false;
+	if (rq->op == OP_WRITE && block < PLAN_BLOCK)
+		block = PLAN_BLOCK;
+	if (((uint64_t)off | (uint64_t)ret) & (block - 1))
+		return false;
+	aligned = ((uintptr_t)rq->iov[0].iov_base & (a.mem - 1)) == 0;
+	book_add(&l->classes[aligned ? CLASS_as_is : CLASS_memory], (uint64_t)ret);
+	book_add(&row->classes[aligned ? CLASS_as_is : CLASS_memory], (uint64_t)ret);
+	if (!aligned)
+		book_add(&l->counters[COUNTER_misaligned_calls], 1);
+	return true;
+}
+
 void observe_book(struct ledger *l, uint64_t word, const struct request *rq, size_t asked,
 		  ssize_t ret, uint64_t start_ns)
 {
-	const bool direct = word & FD_DIRECT;
+	const bool direct = word & FD_DIRECT, append = appends(word, rq);
 	struct ledger_file *row = book_row_at(l, fdtab_row(word));
 	int64_t n = ret > 0 ? ret : 0, off;
 
@@ -108,7 +134,8 @@ void observe_book(struct ledger *l, uint64_t word, const struct request *rq, siz
 		book_kernel_in(l, rq->op, (size_t)ret);
 	}
 	off = began_at(word, rq, n);
-	note(l, word, rq, rq->positional && appends(word, rq) ? -1 : off, asked, ret, false, start_ns);
+	if (append || direct || !note_whole(l, row, rq, off, asked, ret))
+		note(l, word, rq, rq->positional && append ? -1 : off, asked, ret, false, start_ns);
 	if (++calls % LOOK_EVERY == 0 && l != &book_spare)
 		look(rq->fd, word, row);
 }

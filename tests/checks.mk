@@ -69,6 +69,20 @@ check-vm: tests-build $(B)/tests/vm_ticks $(B)/tests/vm_bounces	## programs, str
 	$(call CHECK_ENV,$(B),15) tests/vm/vm.t $(if $(KERNEL),:: $(KERNEL))
 	$(call CHECK_ENV,$(B),5) tests/vm/swiotlb.t $(if $(KERNEL),:: $(KERNEL))
 
+# ---- another processor ------------------------------------------------------
+
+# tests/qemu/skip has what qemu's emulation of system calls cannot do, with the reasons.
+QEMU_SKIP  = $(shell sed -n 's/^\([a-z_]*\) .*/\1/p' tests/qemu/skip)
+QEMU_UNITS = $(addprefix build-aarch64/tests/,$(filter-out $(QEMU_SKIP),$(UNIT_NAMES)))
+QEMU_TESTS := $(wildcard $(addprefix tests/hazards/,close.t copy.t early.t fds.t files.t numbers.t))
+
+check-aarch64:	## cross-built: unit tests, and the tests' own programs under the library, by qemu-user (10 min)
+	tests/install-deps gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
+	$(MAKE) B=build-aarch64 CC=aarch64-linux-gnu-gcc WERROR=1 tests-build
+	$(CC) -O2 -o build-aarch64/no_dioalign tests/qemu/no_dioalign.c
+	@sed -n 's/^\([a-z_]*\) */left out: \1: /p' tests/qemu/skip
+	tests/qemu/run build-aarch64/no_dioalign env $(call CHECK_ENV,build-aarch64,20) $(QEMU_UNITS) $(QEMU_TESTS)
+
 # ---- static analysis --------------------------------------------------------
 
 TIDY_CF  := -std=gnu11 -D_GNU_SOURCE -DDIOSHIM_VERSION='"$(VERSION)"' -Ishim -fPIC
@@ -117,4 +131,4 @@ coverage:	## lines of shim/ that the tests run, every other one explained (25 mi
 	$(call CHECK_ENV,build-coverage,25) $(call units_in,build-coverage) $(TESTS)
 	tests/coverage build-coverage $(LEAST)
 
-.PHONY: check-asan check-tsan check-valgrind check-vm tidy coverage
+.PHONY: check-asan check-tsan check-valgrind check-vm check-aarch64 tidy coverage
