@@ -68,6 +68,7 @@ static void judge(const struct note *n, struct classified *c)
 
 	if (known && (in.op == OP_READ ? in.align.read : in.align.write)) {
 		if (n->appends) {
+			*c = (struct classified){ 0 };
 			in.len = n->asked;
 			classify_asked(c, &in);
 			c->bytes[CLASS_never] = moved(n);

@@ -98,6 +98,22 @@ static inline long sys_inline3(long nr, long a, long b, long c)
 #endif
 }
 
+static inline long sys_inline4(long nr, long a, long b, long c, long d)
+{
+#if defined(__x86_64__)
+	register long r10 __asm__("r10") = d;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10)
+			 : "rcx", "r11", "memory");
+	return ret;
+#else
+	return sys_kernel(nr, a, b, c, d, 0, 0);
+#endif
+}
+
 static inline long sys_ptr(const volatile void *p)
 {
 	return (long)(uintptr_t)p;
