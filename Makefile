@@ -29,6 +29,13 @@ SHIM_LD  := -shared -Wl,-O1,--as-needed,--no-undefined-version,-z,defs,-z,now,-z
 SHIM_SRC := $(wildcard shim/*.c)
 SHIM_OBJ := $(SHIM_SRC:%.c=$(B)/%.o)
 
+# What it cannot be built for is said once, not by every file.
+REFUSED  := $(shell LC_ALL=C $(CC) -D_GNU_SOURCE $(CFLAGS) -include shim/sys.h -E -x c -o /dev/null /dev/null 2>&1 \
+            | sed -n '/error: /{s/.*error: \(.error \)\{0,1\}//p;q;}')
+ifneq ($(if $(filter-out clean help,$(or $(MAKECMDGOALS),all)),$(REFUSED)),)
+$(error $(REFUSED))
+endif
+
 # Optional: elfutils' libdw names call sites. A "yes" is kept in the build folder; LIBDW=no does without.
 LIBDW    := $(or $(filter yes,$(shell cat $(B)/libdw 2>/dev/null)),$(shell \
             echo 'int main(void) { return !dwfl_version(0); }' | $(CC) $(CFLAGS) -include elfutils/libdwfl.h \
@@ -50,7 +57,7 @@ include tests/checks.mk
 all: $(B)/libdioshim.so $(B)/dioshim $(EXAMPLES)	## build the library, the command and the examples (default)
 
 $(B)/libdioshim.so: $(SHIM_OBJ) $(B)/shim/exports.map
-	$(CC) $(CFLAGS) $(SHIM_LD) -Wl,--version-script=$(B)/shim/exports.map -o $@ $(SHIM_OBJ) -ldl
+	$(CC) $(CFLAGS) $(LDFLAGS) $(SHIM_LD) -Wl,--version-script=$(B)/shim/exports.map -o $@ $(SHIM_OBJ) -ldl
 
 # One list makes the export map: an anonymous node, for a named one intercepts nothing.
 $(B)/shim/exports.map: shim/calls.def Makefile
@@ -67,13 +74,14 @@ $(B)/shim/%.o: shim/%.c
 	$(CC) $(SHIM_CF) $(PLAIN_CF) -c -o $@ $<
 
 $(B)/dioshim: $(CLI_OBJ) $(B)/libdw
-	$(CC) $(CFLAGS) -Wl,--as-needed,-z,now,-z,relro -o $@ $(CLI_OBJ) $(CLI_LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed,-z,now,-z,relro -o $@ $(CLI_OBJ) $(CLI_LIBS)
 
 # Written only when the answer is another one: then the command is linked anew.
 $(B)/libdw: ask
 	@mkdir -p $(@D)
 	@echo $(LIBDW) | cmp -s - $@ || { echo "libdw, for names in reports: $(LIBDW)"; echo $(LIBDW) > $@; }
 
+$(B)/cli/main.o: Makefile	# for the version
 $(B)/cli/%.o: cli/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CLI_CF) -c -o $@ $<
@@ -116,10 +124,15 @@ check:	## install or name what the tests need, and run them (TAP, by prove)
 	$(MAKE) tests-build
 	DIOSHIM_BUILD=$(abspath $(B)) tests/prove-all $(B)/check.log -j$(JOBS) $(if $(V),-v) $(UNITS) $(TESTS)
 
+check-units: all $(UNITS)	## the unit tests alone (1 min)
+	DIOSHIM_BUILD=$(abspath $(B)) tests/prove-all $(B)/check-units.log -j$(JOBS) $(UNITS)
+
 soak: tests-build	## the random machines, each DURATION (600 s) long
 	for s in $(SOAKS); do DIOSHIM_BUILD=$(abspath $(B)) $$s $(DURATION) || exit 1; done
 
 include tests/fuzz/fuzz.mk
+include pack/install.mk
+include pack/release.mk
 
 demo: all	## unmodified programs under the shim, on real files, and the ledger
 	DIOSHIM_BUILD=$(abspath $(B)) examples/demo.sh
@@ -132,6 +145,6 @@ clean:	## remove the build folder
 	rm -rf $(B)
 
 help:	## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t16
 
-.PHONY: all ask tests-build check soak demo bench clean help
+.PHONY: all ask tests-build check check-units soak demo bench clean help

@@ -251,3 +251,15 @@ figure_j() {
 		::: "$shim" "$bin/io" -k 2000 -s -w -b 100 "$scratch/warm2"
 	row j5 "write 100 bytes at the offset, time" ratio 0 1 ns
 }
+
+# k: what it costs to be watched: 4 KiB out of the page cache. Plain is the base.
+figure_k() {
+	local n=0 set
+	local run="$bin/io -k 300 -s -b 4096 $scratch/warm"
+
+	file fill "$scratch/warm" $((16 << 20))
+	for set in DIOSHIM_BACKTRACE=0 DIOSHIM_BACKTRACE=1 DIOSHIM_BACKTRACE=4 DIOSHIM_RECORDS=1000; do
+		measure -c -n 3000 -t "$(seconds 5)" $run ::: "$shim" DIOSHIM_DIR="$scratch" DIOSHIM_MODE=observe $set $run
+		row k$((n += 1)) "read 4 KiB, observed, $set, time" ratio 0 1 ns $([ $n != 1 ] || echo "<=" 1.10)
+	done
+}

@@ -4,9 +4,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef LIBRARY_FOLDER
+#define LIBRARY_FOLDER "../lib/dioshim"		/* as `make install' puts it */
+#endif
+
+/* From the command's own folder: what is installed can be moved. */
 static const char *const places[] = {
 	"libdioshim.so",			/* the build folder */
-	"../lib/dioshim/libdioshim.so",
+	LIBRARY_FOLDER "/libdioshim.so",
 	"../lib/libdioshim.so",
 };
 
@@ -36,6 +41,6 @@ bool locate_library(char path[PATH_MAX])
 		}
 		return true;
 	}
-	complain("libdioshim.so is neither in %s nor in %s/../lib", exe, exe);
+	complain("libdioshim.so is neither in %s nor in %s/" LIBRARY_FOLDER, exe, exe);
 	return false;
 }

@@ -3,6 +3,7 @@
 #
 #   make demo              or: DIOSHIM_BUILD=build examples/demo.sh
 #   DEMO_MIB=32 make demo  a smaller file than 256 MiB
+#   DIOSHIM=/usr/bin/dioshim examples/demo.sh      one that is installed
 #
 # Needs coreutils; python3, sqlite3 and fincore (util-linux) take part where
 # they are there. Exit status 0: every result was the plain program's, and
@@ -12,8 +13,8 @@ set -u
 export LC_ALL=C
 
 HERE=$(cd -P "$(dirname "$0")" && pwd)
-BUILD=$(cd -P "${DIOSHIM_BUILD:-$HERE/../build}" && pwd) || exit 1
-DIOSHIM=$BUILD/dioshim
+BUILD=${DIOSHIM_BUILD:-$HERE/../build}
+DIOSHIM=$(realpath -m "${DIOSHIM:-$BUILD/dioshim}")
 MIB=${DEMO_MIB:-256}
 SIZE=$((MIB * 1048576 + 1234))	# the last block is only partly data
 
@@ -186,7 +187,7 @@ both() {	# COMMAND...
 
 # ---- what is run -----------------------------------------------------------
 
-[ -x "$DIOSHIM" ] && [ -f "$BUILD/libdioshim.so" ] || give_up "no dioshim in $BUILD: run make"
+[ -x "$DIOSHIM" ] || give_up "no $DIOSHIM: run make"
 for name in ${!DIOSHIM_@} LD_PRELOAD; do
 	unset "$name"
 done

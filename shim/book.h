@@ -54,17 +54,22 @@ static inline struct ledger *book_of(uint32_t generation)
 	return __builtin_expect(state_generation == generation, 1) ? l : &book_spare;
 }
 
-/* Of one thread alone the addition needs no lock. */
-static inline void book_add(uint64_t *to, uint64_t n)
+/* Where state_alone(): no lock. One instruction: a signal handler cannot come between load and store. */
+static inline void book_add_alone(uint64_t *to, uint64_t n)
 {
 #if defined(__x86_64__)
-	/* One instruction: a signal handler cannot come between load and store. */
-	if (state_alone()) {
-		__asm__ volatile("addq %1, %0" : "+m"(*to) : "er"(n) : "cc");
-		return;
-	}
-#endif
+	__asm__ volatile("addq %1, %0" : "+m"(*to) : "er"(n) : "cc");
+#else
 	__atomic_fetch_add(to, n, __ATOMIC_RELAXED);
+#endif
+}
+
+static inline void book_add(uint64_t *to, uint64_t n)
+{
+	if (state_alone())
+		book_add_alone(to, n);
+	else
+		__atomic_fetch_add(to, n, __ATOMIC_RELAXED);
 }
 
 static inline void book_count(enum counter c, uint64_t n)

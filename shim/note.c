@@ -13,7 +13,7 @@ void note_configure(void)
 
 	note_on = c->mode == MODE_observe || c->mode == MODE_strict ||
 		  (c->mode != MODE_off && (c->backtrace || c->records));
-	book_tallies = note_on;
+	book_tallies = note_on && c->mode == MODE_direct;	/* observed requests bring their own */
 	site_start();
 }
 
@@ -66,9 +66,9 @@ static void judge(const struct note *n, struct classified *c)
 		.exact = n->direct,
 	};
 
-	*c = (struct classified){ 0 };
 	if (known && (in.op == OP_READ ? in.align.read : in.align.write)) {
 		if (n->appends) {
+			*c = (struct classified){ 0 };
 			in.len = n->asked;
 			classify_asked(c, &in);
 			c->bytes[CLASS_never] = moved(n);
@@ -77,9 +77,11 @@ static void judge(const struct note *n, struct classified *c)
 		}
 		if (n->ret == 0)	/* the end of the file: nobody is refused there */
 			c->off = 0;
-	} else if (n->op != LEDGER_COPY) {
-		c->bytes[CLASS_never] = moved(n);
+		return;
 	}
+	*c = (struct classified){ 0 };
+	if (n->op != LEDGER_COPY)
+		c->bytes[CLASS_never] = moved(n);
 }
 
 static void book_classes(const struct note *n, const struct classified *c)
@@ -182,8 +184,8 @@ static unsigned largest(const uint64_t *list, unsigned n, unsigned none)
 }
 
 /*
- * Of two writers that meet in one place, a whole round apart, the record may
- * mix; its number tells neither's then, but for an instant.
+ * Two writers that meet in one place, a whole round apart, mix their record: the
+ * one that ends last finds the other's number there, and leaves none.
  */
 static void record(const struct note *n, const struct classified *c, unsigned site, uint32_t room)
 {
@@ -209,13 +211,15 @@ static void record(const struct note *n, const struct classified *c, unsigned si
 	r->off = (uint8_t)c->off;
 	r->route = (uint8_t)largest(n->tally->routes, ROUTES, ROUTES);
 	r->reason = (uint8_t)largest(n->tally->reasons, REASONS, REASON_NONE);
-	__atomic_store_n(&r->number, number + 1, __ATOMIC_RELEASE);
+	if (__atomic_exchange_n(&r->number, number + 1, __ATOMIC_ACQ_REL) != 0)
+		__atomic_store_n(&r->number, 0, __ATOMIC_RELEASE);
 }
 
 void note_request(const struct note *n)
 {
 	/* Once: a handler may fork, and its child come back to a ledger of zeroes. */
 	const uint32_t room = __atomic_load_n(&n->l->records_n, __ATOMIC_RELAXED);
+	const bool failed = n->strict || (n->direct && (n->ret == -EINVAL || n->ret == -EIO));
 	struct classified c;
 	struct ledger_site *s;
 	unsigned site;
@@ -224,11 +228,13 @@ void note_request(const struct note *n)
 		return;
 	judge(n, &c);
 	book_classes(n, &c);
+	if (!note_keeps(n->l) && !failed)
+		return;
 	s = site_of(n->l, n->caller, n->op, book_row_number(n->row));
 	site = site_number(n->l, s);
 	if (s)
 		site_book(s, n, &c);
-	if (n->strict || (n->direct && (n->ret == -EINVAL || n->ret == -EIO)))
+	if (failed)
 		misfit(n, &c, site);
 	if (room)
 		record(n, &c, site, room);

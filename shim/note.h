@@ -25,7 +25,7 @@ struct note {
 	bool strict;			/* refused by us */
 	bool direct;			/* on a descriptor that the program opened O_DIRECT */
 	uint64_t start_ns;		/* CLOCK_REALTIME, by note_start */
-	const struct tally *tally;	/* what was booked of it */
+	const struct tally *tally;	/* what was booked of it; looked at where note_keeps */
 };
 
 /* Is anything kept? Set once, from the settings. */
@@ -42,6 +42,12 @@ static inline struct align note_align(const struct ledger_file *row)
 
 /* The time, if records are kept; else 0. */
 uint64_t note_start(void);
+
+/* Beside classes: are there call sites or records, which want the tally? */
+static inline bool note_keeps(const struct ledger *l)
+{
+	return l->has_sites || l->records_n;
+}
 
 void note_request(const struct note *n);
 

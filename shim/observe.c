@@ -74,7 +74,7 @@ static void note(struct ledger *l, uint64_t word, const struct request *rq, int6
 		 size_t asked, ssize_t ret, bool strict, uint64_t start_ns)
 {
 	const bool direct = word & FD_DIRECT;
-	struct tally t = { .off = off };
+	struct tally t;	/* 350 bytes: filled only for who looks at them */
 	struct note n = {
 		.l = l, .row = book_row_at(l, fdtab_row(word)), .caller = rq->caller,
 		.op = rq->op == OP_READ ? LEDGER_READ : LEDGER_WRITE, .fd = rq->fd, .off = off,
@@ -84,7 +84,9 @@ static void note(struct ledger *l, uint64_t word, const struct request *rq, int6
 	};
 
 	n.align = note_align(n.row);
-	if (ret > 0) {
+	if (note_keeps(l))
+		t = (struct tally){ .off = off };
+	if (ret > 0 && note_keeps(l)) {
 		t.routes[direct ? ROUTE_zero_copy : ROUTE_cached] = (uint64_t)ret;
 		if (!direct)
 			t.reasons[REASON_observed] = (uint64_t)ret;
@@ -92,11 +94,62 @@ static void note(struct ledger *l, uint64_t word, const struct request *rq, int6
 	note_request(&n);
 }
 
-void observe_book(struct ledger *l, uint64_t word, const struct request *rq, size_t asked,
-		  ssize_t ret, uint64_t start_ns)
+/* Whole blocks out of one buffer, all of them moved, and nothing is kept but the class. */
+static bool is_plain(const struct ledger *l, const struct ledger_file *row, uint64_t word,
+		     const struct request *rq, size_t asked, ssize_t ret, uint32_t block)
 {
-	const bool direct = word & FD_DIRECT;
-	struct ledger_file *row = book_row_at(l, fdtab_row(word));
+	return !note_keeps(l) && l != &book_spare && rq->iovcnt == 1 && ret > 0 && (size_t)ret == asked &&
+	       row->mem_align && block && (rq->op == OP_READ || row->write_align) &&
+	       !(word & (FD_DIRECT | FD_APPENDS)) && !rq->rwf && ((uint64_t)ret & (block - 1)) == 0;
+}
+
+/*
+ * Most requests: what book_call_in, book_moved_in, book_kernel_in and note would
+ * book, in a fifth of the time. False: not for this one.
+ */
+static bool book_plain(struct ledger *l, struct ledger_file *row, uint64_t word,
+		       const struct request *rq, size_t asked, ssize_t ret)
+{
+	const bool read = rq->op == OP_READ;
+	const uint64_t n = (uint64_t)ret;
+	uint64_t misaligned, off;
+	enum class class;
+	uint32_t block;
+
+	if (!state_alone() || !row || !(rq->positional || (word & FD_PLACED)))
+		return false;
+	block = read ? row->offset_align : row->write_align > PLAN_BLOCK ? row->write_align : PLAN_BLOCK;
+	if (!is_plain(l, row, word, rq, asked, ret, block))
+		return false;
+	off = rq->positional ? (uint64_t)rq->off : (uint64_t)*fdtab_pos(rq->fd);
+	if (off & (block - 1))
+		return false;
+	if (!rq->positional)
+		book_add_alone((uint64_t *)fdtab_pos(rq->fd), n);
+	misaligned = ((uintptr_t)rq->iov[0].iov_base & (row->mem_align - 1)) != 0;
+	class = misaligned ? CLASS_memory : CLASS_as_is;
+	book_add_alone(&l->counters[COUNTER_calls], 1);
+	book_add_alone(&l->counters[COUNTER_asked_bytes], n);
+	book_add_alone(&l->counters[read ? COUNTER_read_bytes : COUNTER_written_bytes], n);
+	book_add_alone(&l->counters[read ? COUNTER_seen_rchar : COUNTER_seen_wchar], n);
+	book_add_alone(&l->counters[COUNTER_misaligned_calls], misaligned);
+	book_add_alone(&l->routes[ROUTE_cached].calls, 1);
+	book_add_alone(&l->routes[ROUTE_cached].bytes, n);
+	book_add_alone(&l->reasons[REASON_observed].calls, 1);
+	book_add_alone(&l->reasons[REASON_observed].bytes, n);
+	book_add_alone(&l->classes[class], n);
+	book_add_alone(&row->routes[ROUTE_cached].calls, 1);
+	book_add_alone(&row->routes[ROUTE_cached].bytes, n);
+	book_add_alone(&row->reason_bytes[REASON_observed], n);
+	book_add_alone(&row->classes[class], n);
+	book_add_alone(read ? &row->read_bytes : &row->written_bytes, n);
+	return true;
+}
+
+static void book_any(struct ledger *l, struct ledger_file *row, uint64_t word,
+		     const struct request *rq, size_t asked, ssize_t ret, uint64_t start_ns)
+{
+	const bool direct = word & FD_DIRECT, append = appends(word, rq);
 	int64_t n = ret > 0 ? ret : 0, off;
 
 	book_call_in(l, asked, ret);
@@ -106,7 +159,16 @@ void observe_book(struct ledger *l, uint64_t word, const struct request *rq, siz
 		book_kernel_in(l, rq->op, (size_t)ret);
 	}
 	off = began_at(word, rq, n);
-	note(l, word, rq, rq->positional && appends(word, rq) ? -1 : off, asked, ret, false, start_ns);
+	note(l, word, rq, rq->positional && append ? -1 : off, asked, ret, false, start_ns);
+}
+
+void observe_book(struct ledger *l, uint64_t word, const struct request *rq, size_t asked,
+		  ssize_t ret, uint64_t start_ns)
+{
+	struct ledger_file *row = book_row_at(l, fdtab_row(word));
+
+	if (!book_plain(l, row, word, rq, asked, ret))
+		book_any(l, row, word, rq, asked, ret, start_ns);
 	if (++calls % LOOK_EVERY == 0 && l != &book_spare)
 		look(rq->fd, word, row);
 }

@@ -10,6 +10,16 @@
 #ifndef DIOSHIM_SYS_H
 #define DIOSHIM_SYS_H
 
+/* First: `make` shows these lines alone. */
+#ifndef __LP64__
+#error 64 bits are needed: the ledger and the system calls are those of x86-64 and aarch64
+#else
+#include <features.h>
+#ifndef __GLIBC__
+#error glibc is needed: the library wraps its symbols (open64, __read_chk, ...) and relies on its loader
+#endif
+#endif
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
@@ -24,8 +34,6 @@
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <time.h>
-
-_Static_assert(sizeof(off_t) == 8 && sizeof(long) == 8, "64-bit only");
 
 #ifndef SYS_cachestat
 #define SYS_cachestat 451
@@ -87,6 +95,22 @@ static inline long sys_inline3(long nr, long a, long b, long c)
 	return ret;
 #else
 	return sys_kernel(nr, a, b, c, 0, 0, 0);
+#endif
+}
+
+static inline long sys_inline4(long nr, long a, long b, long c, long d)
+{
+#if defined(__x86_64__)
+	register long r10 __asm__("r10") = d;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10)
+			 : "rcx", "r11", "memory");
+	return ret;
+#else
+	return sys_kernel(nr, a, b, c, d, 0, 0);
 #endif
 }
 

@@ -69,11 +69,25 @@ check-vm: tests-build $(B)/tests/vm_ticks $(B)/tests/vm_bounces	## programs, str
 	$(call CHECK_ENV,$(B),15) tests/vm/vm.t $(if $(KERNEL),:: $(KERNEL))
 	$(call CHECK_ENV,$(B),5) tests/vm/swiotlb.t $(if $(KERNEL),:: $(KERNEL))
 
+# ---- another processor ------------------------------------------------------
+
+# tests/qemu/skip has what qemu's emulation of system calls cannot do, with the reasons.
+QEMU_SKIP  = $(shell sed -n 's/^\([a-z_]*\) .*/\1/p' tests/qemu/skip)
+QEMU_UNITS = $(addprefix build-aarch64/tests/,$(filter-out $(QEMU_SKIP),$(UNIT_NAMES)))
+QEMU_TESTS := tests/qemu/programs.t $(addprefix tests/hazards/,cancel.t files.t shared.t)
+
+check-aarch64:	## cross-built: unit tests, and the tests' own programs under the library, by qemu-user (3 min)
+	tests/install-deps gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
+	$(MAKE) B=build-aarch64 CC=aarch64-linux-gnu-gcc WERROR=1 tests-build
+	$(CC) -O2 -o build-aarch64/no_dioalign tests/qemu/no_dioalign.c
+	@sed -n 's/^\([a-z_][a-z_]*\) */left out: \1: /p' tests/qemu/skip
+	tests/qemu/run build-aarch64/no_dioalign env $(call CHECK_ENV,build-aarch64,20) $(QEMU_UNITS) $(QEMU_TESTS)
+
 # ---- static analysis --------------------------------------------------------
 
 TIDY_CF  := -std=gnu11 -D_GNU_SOURCE -DDIOSHIM_VERSION='"$(VERSION)"' -Ishim -fPIC
 CPPCHECK := cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,performance,portability \
-            --suppressions-list=tests/suppressions.cppcheck -D_GNU_SOURCE -D__x86_64__ -D__GNUC__=12 -Ishim
+            --suppressions-list=tests/suppressions.cppcheck -D_GNU_SOURCE -D__x86_64__ -D__LP64__ -D__GLIBC__=2 -D__GNUC__=12 -Ishim
 
 # One file at a time: clang-tidy 14 takes every va_list from the second file on for uninitialised.
 tidy:	## clang-tidy, cppcheck and gcc's analyzer over shim/ and cli/, any finding fails (10 min)
@@ -117,4 +131,4 @@ coverage:	## lines of shim/ that the tests run, every other one explained (25 mi
 	$(call CHECK_ENV,build-coverage,25) $(call units_in,build-coverage) $(TESTS)
 	tests/coverage build-coverage $(LEAST)
 
-.PHONY: check-asan check-tsan check-valgrind check-vm tidy coverage
+.PHONY: check-asan check-tsan check-valgrind check-vm check-aarch64 tidy coverage

@@ -133,13 +133,13 @@ for document in README.md CONTRIBUTING.md CHANGELOG.md docs/design.md examples/R
 	done
 	is "$missing" "" "$document: what it links to is there"
 	for target in $(grep -oE '(^ {4}|`)([A-Z_]+=[^ ]* )*make[^`#]*' "$ROOT/$document" |
-		sed 's/.*make//' | tr ' ' '\n' | grep -xE '[a-z-]+' | sort -u); do
-		ok "$(grep -q "^$target:" "$ROOT"/Makefile "$ROOT"/tests/checks.mk "$ROOT"/tests/fuzz/fuzz.mk; echo $?)" "$document: make $target exists"
+		sed 's/.*make//' | tr ' ' '\n' | grep -xE '[a-z][a-z0-9-]+' | sort -u); do
+		ok "$(grep -q "^$target:" "$ROOT"/Makefile "$ROOT"/tests/checks.mk "$ROOT"/tests/fuzz/fuzz.mk "$ROOT"/pack/*.mk; echo $?)" "$document: make $target exists"
 	done
 done
 while read -r file; do
 	[ -e "$ROOT/$file" ] || echo "$file"
-done < <(grep -ohE '\b(shim|cli|tests|bench|examples|man|docs)/[A-Za-z0-9_.-]+\.[a-z0-9]+' \
+done < <(grep -ohE '\b(shim|cli|tests|bench|examples|man|docs|pack|debian)/[A-Za-z0-9_.-]+\.[a-z0-9]+' \
 	"$ROOT"/{README,CONTRIBUTING}.md "$ROOT/docs/design.md" | sort -u) >"$TAP_TALLY.files"
 is "$(cat "$TAP_TALLY.files")" "" "files that the documents name are there"
 rm -f "$TAP_TALLY.files"

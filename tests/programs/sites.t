@@ -58,7 +58,8 @@ for chain in "inner<middle<outer_a<calls read 1 4096" "inner<middle<outer_b<call
 	ok $? "chain: $chain" || diag_file "$SCRATCH/got" 40
 done
 
-known "threads" threads --mode observe --backtrace 1
+known "threads" threads --mode observe --backtrace 1 --records 1000
+is "$(json records.kept),$(json records.overwritten)" 1000,17000 "threads: a record of each call, the newest kept"
 known "threads, deep, on routed files" threads --mode direct --stream 0 --backtrace 3
 known "fork and exec" processes --mode observe --backtrace 1
 is "$(json 'len(processes)')" 4 "fork and exec: a ledger each"
@@ -67,7 +68,7 @@ is "$(json 'len(processes)')" 4 "fork and exec: a ledger each"
 rm -rf "$SCRATCH/kept"
 mkdir "$SCRATCH/kept"
 fresh_work
-(cd "$SCRATCH/work" && plain -- "$DIOSHIM" run --dir "$SCRATCH/kept" --mode observe --backtrace 2 -o /dev/null -- \
+(cd "$SCRATCH/work" && plain -- "$DIOSHIM" run --dir "$SCRATCH/kept" --mode observe --backtrace 2 --records 20 -o /dev/null -- \
 	"$PROGS/sites" killed file) >"$SCRATCH/want" 2>/dev/null
 is $? 137 "killed"
 SHIM_JSON=$SCRATCH/kept.json
@@ -75,6 +76,19 @@ SHIM_JSON=$SCRATCH/kept.json
 sites calls "$SHIM_JSON" | summed | cmp -s - "$SCRATCH/want"
 ok $? "killed: the sites are there" || sites calls "$SHIM_JSON" >&8
 add_up "killed"
+is "$(json records.kept),$(json records.overwritten)" 20,30 "killed: the newest records are there"
+
+# In the middle of something: what is there is sound, and no site has more than all.
+for after in 0.02 0.05 0.11; do
+	rm -rf "$SCRATCH/kept"
+	mkdir "$SCRATCH/kept"
+	fresh_work
+	(cd "$SCRATCH/work" && plain -- "$DIOSHIM" run --dir "$SCRATCH/kept" --backtrace 4 --records 50 -o /dev/null -- \
+		sh -c '"$1" threads file & sleep $2; kill -9 $!; wait $!' sh "$PROGS/sites" $after) >/dev/null 2>&1
+	"$DIOSHIM" report --json - "$SCRATCH/kept" >"$SHIM_JSON"
+	is "$?,$(json 'int(sum(sum(vars(s.routes).values()) for s in sites) <= sum(r.bytes for r in vars(routes).values()) and records.kept <= 100)')" 0,1 \
+		"killed after $after s: $(json records.kept) records, $(json 'sum(s.calls for s in sites)') calls"
+done
 
 # ---- programs that are built otherwise
 

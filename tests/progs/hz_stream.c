@@ -223,7 +223,7 @@ static void sharing(void)
 		pid_t pid;
 
 		fflush(stdout);
-		pid = i % 2 ? fork() : (pid_t)unseen(SYS_fork);
+		pid = i % 2 ? fork() : (pid_t)unseen(SYS_clone, SIGCHLD, 0L, 0L, 0L, 0L);
 		if (pid == 0) {
 			long wrong = read_on(fd, at, 200000, 5000, 0);
 

@@ -8,7 +8,13 @@
 #include <signal.h>
 
 #define BLOCK 4096L
+
+/* Neither inlined nor folded into another one of the same code. */
+#ifdef __clang__
+#define SITE __attribute__((noinline))
+#else
 #define SITE __attribute__((noipa))
+#endif
 
 static char *memory;
 

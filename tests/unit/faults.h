@@ -89,7 +89,7 @@ static void stopped(int sig)
 {
 	if (sys_kernel(SYS_getpid, 0, 0, 0, 0, 0, 0) == faults_runner) {
 		remove_files();
-		sys_kernel(SYS_rmdir, sys_ptr(model_folder), 0, 0, 0, 0, 0);
+		sys_kernel(SYS_unlinkat, AT_FDCWD, sys_ptr(model_folder), AT_REMOVEDIR, 0, 0, 0);
 	}
 	sys_kernel(SYS_exit_group, 128 + sig, 0, 0, 0, 0, 0);
 }
