@@ -4,11 +4,12 @@
 _dioshim_options() {	# COMMAND
 	local settings="--mode= --log= --dir= --include= --exclude= --min-file= --pool= --chunk=
 		--stream= --stream-age= --backtrace= --records="
+	local forms="--csv= --html= --openmetrics= --trace= --trace-format="
 	case $1 in
 	'') ;;
-	run) echo "$settings --explain --fail-on-misaligned --output= --json=" ;;
+	run) echo "$settings $forms --explain --fail-on-misaligned --output= --json=" ;;
 	compare) echo "$settings --runs= --cold --prepare= --quiet --output= --json=" ;;
-	report) echo "--check --explain --output= --json=" ;;
+	report) echo "$forms --check --explain --output= --json=" ;;
 	doctor) echo "--output= --json=" ;;
 	top) echo "--batch --dir= --interval= --once" ;;
 	esac
@@ -68,7 +69,10 @@ _dioshim() {
 	--mode)
 		COMPREPLY=($(compgen -W "direct observe strict strict=512 strict=4096 off" -- "$cur"))
 		return ;;
-	--output | --json | --log | --include | --exclude | -o | -j)
+	--trace-format)
+		COMPREPLY=($(compgen -W "json chrome" -- "$cur"))
+		return ;;
+	--output | --json | --csv | --html | --openmetrics | --trace | --log | --include | --exclude | -o | -j)
 		_filedir
 		return ;;
 	--dir)

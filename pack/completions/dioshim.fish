@@ -7,7 +7,7 @@ function __dioshim_program
 	set -l words (commandline -opc) (commandline -ct)
 	contains -- "$words[2]" run compare; or return 1
 	argparse -s mode= log= dir= include= exclude= min-file= pool= chunk= stream= stream-age= \
-		backtrace= records= o/output= j/json= e/explain F/fail-on-misaligned \
+		backtrace= records= csv= html= openmetrics= trace= trace-format= o/output= j/json= e/explain F/fail-on-misaligned \
 		n/runs= cold prepare= q/quiet -- $words[3..-1] 2>/dev/null
 	or return 1
 	set -q argv[1]; or return 1
@@ -63,6 +63,12 @@ set -l when '__dioshim_of run compare report doctor'
 complete -c dioshim -n $when -s o -l output -r -F -d 'Text into this file'
 complete -c dioshim -n $when -s j -l json -r -F -d 'JSON into this file'
 
+set -l when '__dioshim_of run report'
+complete -c dioshim -n $when -l csv -r -F -d 'CSV into this file'
+complete -c dioshim -n $when -l html -r -F -d 'A page for a browser into this file'
+complete -c dioshim -n $when -l openmetrics -r -F -d 'Figures for Prometheus into this file'
+complete -c dioshim -n $when -l trace -r -F -d 'The single requests into this file'
+complete -c dioshim -n $when -l trace-format -x -a 'json chrome' -d 'Of --trace'
 complete -c dioshim -n '__dioshim_of run report' -s e -l explain -d 'Name the call sites that had bytes copied'
 complete -c dioshim -n '__dioshim_of run' -s F -l fail-on-misaligned -d 'Exit 1 after misaligned requests'
 

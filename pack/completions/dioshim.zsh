@@ -2,7 +2,7 @@
 # tests/completions.t compares the options with what --help says.
 
 local curcontext=$curcontext state line ret=1
-local -a common settings output program
+local -a common settings output forms program
 
 common=(
 	'(- *)'{-\?,--help}'[list the options]'
@@ -27,6 +27,13 @@ output=(
 	'(-o --output)'{-o+,--output=}'[text into this file]:file:_files'
 	'(-j --json)'{-j+,--json=}'[JSON into this file]:file:_files'
 )
+forms=(
+	'--csv=[CSV into this file]:file:_files'
+	'--html=[a page for a browser into this file]:file:_files'
+	'--openmetrics=[figures for Prometheus into this file]:file:_files'
+	'--trace=[the single requests into this file]:file:_files'
+	'--trace-format=[of --trace]:format:(json chrome)'
+)
 program=(
 	'(-)1: :_command_names -e'
 	'*::arguments:_normal'
@@ -49,7 +56,7 @@ arguments)
 	curcontext=${curcontext%:*:*}:dioshim-$words[1]:
 	case $words[1] in
 	run)
-		_arguments -S $common $settings $output $program \
+		_arguments -S $common $settings $output $forms $program \
 			'(-e --explain)'{-e,--explain}'[name the call sites that had bytes copied]' \
 			'(-F --fail-on-misaligned)'{-F,--fail-on-misaligned}'[exit 1 after misaligned requests]' && ret=0
 		;;
@@ -61,7 +68,7 @@ arguments)
 			'(-q --quiet)'{-q,--quiet}'[discard the standard output of the command]' && ret=0
 		;;
 	report)
-		_arguments $common $output \
+		_arguments $common $output $forms \
 			'(-c --check)'{-c,--check}'[exit 1 when a ledger does not close]' \
 			'(-e --explain)'{-e,--explain}'[name the call sites that had bytes copied]' \
 			'*:ledger:_files' && ret=0
