@@ -3,7 +3,7 @@
 
 _dioshim_options() {	# COMMAND
 	local settings="--mode= --log= --dir= --include= --exclude= --min-file= --pool= --chunk=
-		--stream= --stream-age= --backtrace= --records="
+		--stream= --stream-age= --auto-read= --auto-write= --backtrace= --records="
 	local forms="--csv= --html= --openmetrics= --trace= --trace-format="
 	case $1 in
 	'') ;;
@@ -67,7 +67,7 @@ _dioshim() {
 
 	case $prev in
 	--mode)
-		COMPREPLY=($(compgen -W "direct observe strict strict=512 strict=4096 off" -- "$cur"))
+		COMPREPLY=($(compgen -W "direct auto observe strict strict=512 strict=4096 off" -- "$cur"))
 		return ;;
 	--trace-format)
 		COMPREPLY=($(compgen -W "json chrome" -- "$cur"))
@@ -81,7 +81,7 @@ _dioshim() {
 	--prepare)
 		COMPREPLY=($(compgen -c -- "$cur"))
 		return ;;
-	--min-file | --pool | --chunk | --stream | --stream-age | --backtrace | --records | \
+	--min-file | --pool | --chunk | --stream | --stream-age | --auto-read | --auto-write | --backtrace | --records | \
 		--runs | --interval | -n | -i)
 		return ;;
 	esac

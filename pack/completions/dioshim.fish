@@ -7,7 +7,7 @@ function __dioshim_program
 	set -l words (commandline -opc) (commandline -ct)
 	contains -- "$words[2]" run compare; or return 1
 	argparse -s mode= log= dir= include= exclude= min-file= pool= chunk= stream= stream-age= \
-		backtrace= records= csv= html= openmetrics= trace= trace-format= o/output= j/json= e/explain F/fail-on-misaligned \
+		auto-read= auto-write= backtrace= records= csv= html= openmetrics= trace= trace-format= o/output= j/json= e/explain F/fail-on-misaligned \
 		n/runs= cold prepare= q/quiet -- $words[3..-1] 2>/dev/null
 	or return 1
 	set -q argv[1]; or return 1
@@ -45,7 +45,7 @@ for when in __dioshim_command '__dioshim_of run report doctor compare top'
 end
 
 set -l when '__dioshim_of run compare'
-complete -c dioshim -n $when -l mode -x -a 'direct observe strict strict=512 strict=4096 off' -d 'What is done with the I/O'
+complete -c dioshim -n $when -l mode -x -a 'direct auto observe strict strict=512 strict=4096 off' -d 'What is done with the I/O'
 complete -c dioshim -n $when -l log -r -F -d 'A text report when a process ends'
 complete -c dioshim -n $when -l dir -x -a '(__fish_complete_directories)' -d 'Keep a ledger per process in this folder'
 complete -c dioshim -n $when -l include -r -F -d 'Route only these paths'
@@ -55,6 +55,8 @@ complete -c dioshim -n $when -l pool -x -d 'Size of the pool of aligned memory'
 complete -c dioshim -n $when -l chunk -x -d 'Size of a chunk of the pool'
 complete -c dioshim -n $when -l stream -x -d 'How far to read ahead'
 complete -c dioshim -n $when -l stream-age -x -d 'Read ahead in files unchanged for so long'
+complete -c dioshim -n $when -l auto-read -x -d 'Mode auto: cold reads go direct from here on'
+complete -c dioshim -n $when -l auto-write -x -d 'Mode auto: writes go direct from here on'
 complete -c dioshim -n $when -l backtrace -x -d 'Book requests by call site'
 complete -c dioshim -n $when -l records -x -d 'Keep the newest requests'
 complete -c dioshim -n '__dioshim_program >/dev/null' -a '(__dioshim_complete_program)'

@@ -10,7 +10,7 @@ common=(
 	'(- *)'{-V,--version}'[print the version]'
 )
 settings=(
-	'--mode=[what is done with the I/O]:mode:(direct observe strict strict=512 strict=4096 off)'
+	'--mode=[what is done with the I/O]:mode:(direct auto observe strict strict=512 strict=4096 off)'
 	'--log=[a text report when a process ends]:file:_files'
 	'--dir=[keep a ledger per process in this folder]:folder:_files -/'
 	'--include=[route only these paths]:patterns:_files'
@@ -20,6 +20,8 @@ settings=(
 	'--chunk=[size of a chunk of the pool]:bytes:'
 	'--stream=[how far to read ahead]:bytes:'
 	'--stream-age=[read ahead in files unchanged for so long]:milliseconds:'
+	'--auto-read=[mode auto: cold reads go direct from here on]:bytes:'
+	'--auto-write=[mode auto: writes go direct from here on]:bytes:'
 	'--backtrace=[book requests by call site]:return addresses:'
 	'--records=[keep the newest requests]:number:'
 )
