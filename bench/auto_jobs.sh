@@ -8,7 +8,6 @@ job_dd() {
 	local bs state bulk_case
 	local before="rm -f $target" check
 
-	sleep 4
 	for bs in 4k 1M; do
 		for state in cold warm; do
 			bulk_case=$([ $state = cold ] && echo '*')
