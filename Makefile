@@ -33,7 +33,7 @@ SHIM_OBJ := $(SHIM_SRC:%.c=$(B)/%.o)
 LIBDW    := $(or $(filter yes,$(shell cat $(B)/libdw 2>/dev/null)),$(shell \
             echo 'int main(void) { return !dwfl_version(0); }' | $(CC) $(CFLAGS) -include elfutils/libdwfl.h \
             -x c -o /dev/null - -ldw -lelf 2>/dev/null && echo yes || echo no))
-CLI_LIBS := $(if $(filter yes,$(LIBDW)),-ldw -lelf -ldl)
+CLI_LIBS := -pthread $(if $(filter yes,$(LIBDW)),-ldw -lelf -ldl)
 CLI_SRC  := $(filter-out $(if $(filter yes,$(LIBDW)),%_none.c,%_dwfl.c),$(wildcard cli/*.c))
 CLI_SHIM := $(addprefix shim/,align.c config.c sys.c)
 CLI_OBJ  := $(patsubst %.c,$(B)/%.o,$(CLI_SRC) $(CLI_SHIM))

@@ -1,6 +1,7 @@
 #include "gather.h"
 
 #include "cli.h"
+#include "timeline.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -83,7 +84,7 @@ static size_t read_at(int fd, void *to, size_t size, size_t at)
 }
 
 /* Made by this version, with these lists? */
-static const char *ledger_wrong(const struct ledger *l, size_t got)
+const char *ledger_wrong(const struct ledger *l, size_t got)
 {
 	static char text[128];
 
@@ -335,6 +336,7 @@ void report_free(struct report *r)
 	free(r->processes);
 	free(r->files);
 	report_free_sites(r);
+	report_free_timelines(r);
 	free(r->command);
 	*r = (struct report){ 0 };
 }

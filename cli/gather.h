@@ -92,6 +92,8 @@ struct record {
 	struct ledger_record r;
 };
 
+struct timeline;
+
 struct report {
 	struct process *processes;	/* by their start */
 	size_t processes_n;
@@ -105,6 +107,8 @@ struct report {
 	struct record *records;		/* by time */
 	size_t records_n;
 	uint64_t records_lost;		/* overwritten by newer ones */
+	struct timeline **timelines;	/* how the sums grew, of runs that were watched */
+	size_t timelines_n;
 	bool watched;			/* swiotlb was, while the command ran */
 	struct swiotlb_result swiotlb;	/* the whole host's */
 	bool explain;			/* call sites are wanted, by name */
@@ -134,6 +138,9 @@ struct last_words last_words_of(pid_t pid);
  * time or not. NULL, or why it is none; the text is good until the next call.
  */
 const char *ledger_read(int fd, struct ledger *l);
+
+/* Of a head of which got bytes were read: NULL, or why it is of no ledger of ours. As above. */
+const char *ledger_wrong(const struct ledger *l, size_t got);
 
 /* dioshim.PID.N */
 bool is_ledger_name(const char *name);
@@ -171,11 +178,29 @@ void report_free(struct report *r);
 struct kernel_count process_kernel(const struct process *p);
 uint64_t process_seen(const struct process *p);
 
+/* exited, execed, killed, running or unknown. */
+const char *process_state(const struct process *p);
+
+/* "read /bin/cat+0x1234 < /lib/libc.so+0x5678": of malloc. */
+char *site_name(const struct site *s);
+
+/* The same for a place; an address where there is no module, nothing where there is none. */
+void print_code(FILE *f, const struct code *p);
+
 void report_text(const struct report *r, FILE *f);
 
 /* The requests that failed, and, where r->explain says so, call sites by name, with advice. */
 void report_explain(const struct report *r, FILE *f);
 void report_json(const struct report *r, FILE *f);
+void report_csv(const struct report *r, FILE *f);
+void report_openmetrics(const struct report *r, FILE *f);
+
+/* Of single requests, where they were kept (setting records). */
+void report_trace_lines(const struct report *r, FILE *f);	/* JSON lines */
+void report_trace_chrome(const struct report *r, FILE *f);	/* trace event format */
+
+/* One page, complete in itself. */
+void report_html(const struct report *r, FILE *f);
 
 struct json;
 void report_json_sites(const struct report *r, struct json *j);

@@ -5,8 +5,8 @@
 static void begin(struct json *j, const char *key)
 {
 	if (j->filled)
-		putc(',', j->f);
-	if (j->depth)
+		fputs(j->flat ? ", " : ",", j->f);
+	if (j->depth && !j->flat)
 		fprintf(j->f, "\n%*s", (int)(2 * j->depth), "");
 	if (key)
 		fprintf(j->f, "\"%s\": ", key);
@@ -24,7 +24,7 @@ void json_open(struct json *j, const char *key, char bracket)
 void json_close(struct json *j, char bracket)
 {
 	j->depth--;
-	if (j->filled)
+	if (j->filled && !j->flat)
 		fprintf(j->f, "\n%*s", (int)(2 * j->depth), "");
 	putc(bracket, j->f);
 	j->filled = true;
@@ -36,6 +36,18 @@ void json_number(struct json *j, const char *key, uint64_t value)
 {
 	begin(j, key);
 	fprintf(j->f, "%" PRIu64, value);
+}
+
+void json_signed(struct json *j, const char *key, int64_t value)
+{
+	begin(j, key);
+	fprintf(j->f, "%" PRId64, value);
+}
+
+void json_micros(struct json *j, const char *key, uint64_t ns)
+{
+	begin(j, key);
+	fprintf(j->f, "%" PRIu64 ".%03u", ns / 1000, (unsigned)(ns % 1000));
 }
 
 /* As few digits as it takes: whole numbers look whole up to 2^53. */

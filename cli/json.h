@@ -14,12 +14,17 @@ struct json {
 	FILE *f;
 	unsigned depth;
 	bool filled;		/* the innermost object or array has a member */
+	bool flat;		/* all on one line */
 };
 
 /* key is NULL inside arrays and at the top; bracket is '{' or '['. */
 void json_open(struct json *j, const char *key, char bracket);
 void json_close(struct json *j, char bracket);
 void json_number(struct json *j, const char *key, uint64_t value);
+void json_signed(struct json *j, const char *key, int64_t value);
+
+/* Of nanoseconds the microseconds, with three digits behind the point. */
+void json_micros(struct json *j, const char *key, uint64_t ns);
 void json_real(struct json *j, const char *key, double value);	/* finite */
 void json_null(struct json *j, const char *key);
 void json_bool(struct json *j, const char *key, bool value);

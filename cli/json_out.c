@@ -9,7 +9,7 @@ static const char *const state_names[] = {
 	[LEDGER_EXECED] = "execed",
 };
 
-static const char *state_name(const struct process *p)
+const char *process_state(const struct process *p)
 {
 	if (p->alive)
 		return "running";
@@ -88,7 +88,7 @@ static void process(struct json *j, const struct process *p)
 	json_open(j, NULL, '{');
 	json_number(j, "pid", p->pid);
 	json_number(j, "ppid", p->ppid);
-	json_text(j, "state", state_name(p));
+	json_text(j, "state", process_state(p));
 	json_name(j, "command", "command_hex", p->command);
 	json_number(j, "start_ns", p->start_ns);
 	json_number(j, "end_ns", p->end_ns);

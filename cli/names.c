@@ -12,6 +12,16 @@ const char *const counter_sentences[COUNTERS] = {
 #undef COUNTER
 };
 
+const char *const counter_units[COUNTERS] = {
+#define UNIT_CALLS "calls"
+#define UNIT_BYTES "bytes"
+#define UNIT_FILES "files"
+#define UNIT_NS "ns"
+#define COUNTER(name, unit, sentence) UNIT_##unit,
+#include "counters.def"
+#undef COUNTER
+};
+
 const char *const route_names[ROUTES] = {
 #define ROUTE(name, copies, sentence) #name,
 #include "counters.def"
@@ -38,6 +48,16 @@ const char *const reason_names[REASONS] = {
 
 const char *const reason_sentences[REASONS] = {
 #define REASON(name, route, sentence) sentence,
+#include "reasons.def"
+#undef REASON
+};
+
+const enum route reason_routes[REASONS] = {
+#define ROUTE_BOUNCED ROUTE_bounced
+#define ROUTE_STAGED ROUTE_staged
+#define ROUTE_CACHED ROUTE_cached
+#define ROUTE_IN_KERNEL ROUTE_in_kernel
+#define REASON(name, route, sentence) ROUTE_##route,
 #include "reasons.def"
 #undef REASON
 };

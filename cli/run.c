@@ -2,6 +2,7 @@
 #include "folder.h"
 #include "gather.h"
 #include "launch.h"
+#include "outputs.h"
 #include "settings.h"
 #include "spawn.h"
 
@@ -12,18 +13,17 @@
 
 struct run {
 	struct settings settings;
-	const char *text, *json;	/* file names; NULL: stderr, none */
+	struct outputs outputs;
 	bool explain;
 	bool fail_on_misaligned;	/* then a success is none */
 	uint64_t misaligned;		/* requests */
-	FILE *text_file, *json_file;
 	char **command;
 	char library[PATH_MAX];
 	struct folder folder;
 	uint64_t began_ns;		/* CLOCK_REALTIME, as in the ledgers */
 };
 
-#define OWN_OPTIONS	4	/* beside the settings */
+#define OWN_OPTIONS	2	/* beside the settings */
 #define FAIL_KEY	'F'
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -41,11 +41,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case FAIL_KEY:
 		run->fail_on_misaligned = true;
 		return 0;
-	case 'o':
-		run->text = arg;
-		return 0;
-	case 'j':
-		run->json = arg;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &run->outputs;
 		return 0;
 	case ARGP_KEY_ARG:	/* the command: what follows is its own */
 		run->command = state->argv + state->next - 1;
@@ -66,12 +63,12 @@ static int parse_options(struct run *run, int argc, char **argv)
 		  "and what would help (as --backtrace=1, if that is not given)", 0 },
 		{ "fail-on-misaligned", FAIL_KEY, NULL, 0, "exit 1 when the command succeeded, but made "
 		  "requests that a bare O_DIRECT open would have refused", 0 },
-		{ "output", 'o', "FILE", 0, "text report, instead of on standard error", 0 },
-		{ "json", 'j', "FILE", 0, "the report as JSON; - is standard output", 0 },
 	};
+	const struct argp_child children[] = { { &outputs_argp, 0, NULL, 0 }, { 0 } };
 	struct argp argp = {
 		.options = options,
 		.parser = parse,
+		.children = children,
 		.args_doc = "[--] COMMAND [ARGUMENT...]",
 		.doc = "Run a command with libdioshim.so preloaded, and show how its bytes "
 		       "travelled.\vThe exit status is the command's; 127 when it was not found, "
@@ -86,41 +83,13 @@ static int parse_options(struct run *run, int argc, char **argv)
 	return e ? STATUS_OWN : 0;
 }
 
-/* Before the command runs: a report that cannot be written is known early. */
-static bool open_outputs(struct run *run)
-{
-	run->text_file = run->text ? output_open(run->text) : stderr;
-	if (!run->text_file)
-		return false;
-	if (run->json)
-		run->json_file = output_open(run->json);
-	return !run->json || run->json_file;
-}
-
-static bool close_outputs(struct run *run)
-{
-	bool good = true;
-
-	if (run->text)
-		good = output_close(run->text_file, run->text);
-	if (run->json)
-		good &= output_close(run->json_file, run->json);
-	return good;
-}
-
 static bool print_report(struct run *run, const struct ending *end, struct report *r)
 {
 	/* A signal may have come before the library did. */
 	if (!r->processes_n && !end->signaled)
 		complain("%s: no ledger in %s: the library was not loaded, or could not write there",
 			 run->command[0], run->folder.path);
-	if (r->processes_n || run->text)
-		report_text(r, run->text_file);
-	if (r->processes_n && (run->explain || r->misfits_seen))
-		report_explain(r, run->text_file);
-	if (run->json_file)
-		report_json(r, run->json_file);
-	return close_outputs(run);
+	return outputs_write(&run->outputs, r);
 }
 
 static int run_command(struct run *run, struct ending *end)
@@ -134,10 +103,12 @@ static int run_command(struct run *run, struct ending *end)
 	run->began_ns = now_ns(CLOCK_REALTIME);
 	swiotlb_start(&watch, true);
 	start = now_ns(CLOCK_MONOTONIC);
+	outputs_watch(&run->outputs, run->folder.path, run->began_ns);
 	spawned = spawn_and_wait(run->command, end);
 	report.elapsed_ns = now_ns(CLOCK_MONOTONIC) - start;
 	swiotlb_stop(&watch, &report.swiotlb);
 	report.watched = true;
+	outputs_watched(&run->outputs, &report, &run->folder);
 	if (!spawned)
 		return STATUS_OWN;
 	if (end->exec_error)
@@ -176,12 +147,13 @@ int cmd_run(int argc, char **argv)
 	if (status)
 		return status;
 	want_sites(&run);
+	outputs_settings(&run.outputs, &run.settings);
 	if (!settings_check(&run.settings) || !locate_library(run.library))
 		return STATUS_OWN;
 	status = program_check(run.command[0], library);
 	if (status)
 		return status;
-	if (!open_outputs(&run))
+	if (!outputs_open(&run.outputs, stderr))
 		return STATUS_OWN;
 	hold_signals();
 	if (!folder_make(&run.folder, run.settings.config.dir))

@@ -6,6 +6,7 @@
 
 #include "names.h"
 
+#include <inttypes.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -337,4 +338,32 @@ void report_free_sites(struct report *r)
 	free(r->sites);
 	free(r->misfits);
 	free(r->records);
+}
+
+/* ---- names --------------------------------------------------------------- */
+
+void print_code(FILE *f, const struct code *p)
+{
+	if (p->module || p->offset)
+		fprintf(f, "%s%s0x%" PRIx64, p->module ? p->module : "", p->module ? "+" : "",
+			p->offset);
+}
+
+char *site_name(const struct site *s)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		exit(125);
+	fputs(op_names[s->op], f);
+	if (s->others)
+		fputs(" (all other call sites)", f);
+	for (unsigned i = 0; i < s->frames_n; i++) {
+		fputs(i ? " < " : " ", f);
+		print_code(f, &s->frames[i]);
+	}
+	fclose(f);
+	return text;
 }

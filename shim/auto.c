@@ -43,7 +43,7 @@ static bool warm(struct file *f, int fd, uint64_t off, size_t want, uint64_t siz
 {
 	uint64_t len = want;
 
-	if (off >= GET(f->warm_from) && off + want <= GET(f->warm_to))
+	if (off >= GET(f->lately.warm_from) && off + want <= GET(f->lately.warm_to))
 		return true;
 	if (!follows)
 		return cached(fd, off, want);
@@ -51,8 +51,8 @@ static bool warm(struct file *f, int fd, uint64_t off, size_t want, uint64_t siz
 		len = size - off < HORIZON ? size - off : HORIZON;
 	if (!cached(fd, off, len))
 		return false;
-	SET(f->warm_from, off);
-	SET(f->warm_to, off + len == size ? size : off + len - READ_AHEAD);
+	SET(f->lately.warm_from, off);
+	SET(f->lately.warm_to, off + len == size ? size : off + len - READ_AHEAD);
 	return true;
 }
 
@@ -98,7 +98,7 @@ static void drop_written(struct file *f, uint64_t from, uint64_t to)
 	sys_fadvise(f->twin, (int64_t)from, (int64_t)(to - from), POSIX_FADV_DONTNEED);
 	if (to - from >= TAIL_MAX || !cache_pages(f->twin, from, (size_t)(to - from), &pages) || pages == 0)
 		from = to;
-	SET(f->tail_from, from);
+	SET(f->lately.tail_from, from);
 }
 
 /*
@@ -112,25 +112,25 @@ static void drop_tail(struct file *f, uint64_t size, uint64_t off, size_t len)
 
 	if (off < size || f->twin < 0)
 		return;
-	if (GET(f->tail_to) == 0 || off < GET(f->tail_to) || off - GET(f->tail_to) > PASS_BYTES) {
-		SET(f->tail_from, off);
-		SET(f->tail_begun, off);
+	if (GET(f->lately.tail_to) == 0 || off < GET(f->lately.tail_to) || off - GET(f->lately.tail_to) > PASS_BYTES) {
+		SET(f->lately.tail_from, off);
+		SET(f->lately.tail_begun, off);
 	}
-	SET(f->tail_to, end);
-	if (end - GET(f->tail_begun) < TAIL)
+	SET(f->lately.tail_to, end);
+	if (end - GET(f->lately.tail_begun) < TAIL)
 		return;
-	if (GET(f->tail_from) < GET(f->tail_begun))
-		drop_written(f, GET(f->tail_from), GET(f->tail_begun));
-	sys_sync_range(f->twin, (int64_t)GET(f->tail_begun), (int64_t)(end - GET(f->tail_begun)),
+	if (GET(f->lately.tail_from) < GET(f->lately.tail_begun))
+		drop_written(f, GET(f->lately.tail_from), GET(f->lately.tail_begun));
+	sys_sync_range(f->twin, (int64_t)GET(f->lately.tail_begun), (int64_t)(end - GET(f->lately.tail_begun)),
 		       SYNC_FILE_RANGE_WRITE);
-	SET(f->tail_begun, end & ~(uint64_t)(PAGE - 1));
+	SET(f->lately.tail_begun, end & ~(uint64_t)(PAGE - 1));
 }
 
 void auto_retiring(struct file *f)
 {
-	if (GET(f->tail_to) > GET(f->tail_from) + TAIL && file_twin_ok(f))
-		sys_fadvise(f->twin, (int64_t)GET(f->tail_from),
-			    (int64_t)(GET(f->tail_to) - GET(f->tail_from)), POSIX_FADV_DONTNEED);
+	if (GET(f->lately.tail_to) > GET(f->lately.tail_from) + TAIL && file_twin_ok(f))
+		sys_fadvise(f->twin, (int64_t)GET(f->lately.tail_from),
+			    (int64_t)(GET(f->lately.tail_to) - GET(f->lately.tail_from)), POSIX_FADV_DONTNEED);
 }
 
 bool auto_source_warm(const struct file *f, int fd, uint64_t off, size_t len)
@@ -171,21 +171,21 @@ ssize_t auto_write_behind(const struct request *rq)
 /* So many more may pass unasked: twice as many each time. */
 static void learn(struct file *f, enum op op, enum reason why, size_t len)
 {
-	uint32_t streak = GET(f->streak[op]), pass;
+	uint32_t streak = GET(f->lately.streak[op]), pass;
 
 	if (why == REASON_NONE || (why == REASON_small && op == OP_READ)) {
-		SET(f->streak[op], 0);
-		SET(f->pass[op], 0);
+		SET(f->lately.streak[op], 0);
+		SET(f->lately.pass[op], 0);
 		return;
 	}
 	if (streak < STREAK_MAX)
-		SET(f->streak[op], ++streak);
+		SET(f->lately.streak[op], ++streak);
 	pass = 1u << streak;
 	if (len > 0 && pass > PASS_BYTES / len)
 		pass = (uint32_t)(PASS_BYTES / len);
 	if (op == OP_WRITE)
-		SET(f->behind, why == REASON_behind);
-	SET(f->pass[op], pass);
+		SET(f->lately.behind, why == REASON_behind);
+	SET(f->lately.pass[op], pass);
 }
 
 enum reason auto_choose(struct file *f, const struct request *rq, const struct plan *p, uint64_t size,

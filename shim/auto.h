@@ -43,10 +43,10 @@ static inline bool auto_passes(uint64_t word, enum op op)
 	if (state_config.mode != MODE_auto || fdtab_tag(word) != FD_FILE || (word & FD_RESCUE))
 		return false;
 	f = file_peek(word);
-	n = __atomic_load_n(&f->pass[op], __ATOMIC_RELAXED);
+	n = __atomic_load_n(&f->lately.pass[op], __ATOMIC_RELAXED);
 	if (n == 0)
 		return false;
-	__atomic_store_n(&f->pass[op], n - 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&f->lately.pass[op], n - 1, __ATOMIC_RELAXED);
 	return true;
 }
 

@@ -70,7 +70,7 @@ static __attribute__((noinline)) ssize_t read_any(int fd, void *buf, size_t n, c
 static inline bool passed_behind(const struct way *w)
 {
 	return __builtin_expect(w->why == REASON_settled, 0) && fdtab_tag(w->word) == FD_FILE &&
-	       file_peek(w->word)->behind;
+	       file_peek(w->word)->lately.behind;
 }
 
 static ssize_t write_behind(const struct request *rq)

@@ -38,10 +38,7 @@ struct file *file_new(void)
 			;
 		f->twin = -1;
 		f->users = f->mapped = f->stayed = f->learned = f->direct_writes = f->row_epoch = 0;
-		memset(f->seq, 0, sizeof(f->seq));
-		f->streams = f->patience = f->advice = 0;
-		f->pass[0] = f->pass[1] = f->streak[0] = f->streak[1] = f->behind = 0;
-		f->warm_from = f->warm_to = f->tail_from = f->tail_begun = f->tail_to = 0;
+		memset(f->seq, 0, offsetof(struct file, row_epoch) - offsetof(struct file, seq));	/* all hints */
 		f->row = NULL;
 		f->generation++;
 		return f;

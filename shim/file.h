@@ -16,6 +16,16 @@
 #define FILE_SLOTS 4096
 #define FILE_SEQS 8
 
+/* What mode auto has seen of the file (auto.c); hints, raced for. */
+struct file_lately {
+	uint32_t pass[2];	/* by operation: requests to pass before it is asked again */
+	uint32_t streak[2];	/* answers in a row that left it to the page cache */
+	uint32_t behind;	/* writes pass with RWF_DONTCACHE */
+	uint64_t warm_from, warm_to;	/* known to be in the page cache, bytes */
+	/* Appended through the page cache: not dropped yet from, write-back begun up to, end. */
+	uint64_t tail_from, tail_begun, tail_to;
+};
+
 struct file {
 	uint32_t refs;		/* 0: free, or being retired */
 	uint32_t users;		/* requests under way, on any descriptor of it; among refs */
@@ -38,13 +48,7 @@ struct file {
 	uint32_t streams;	/* that read it ahead */
 	uint32_t patience;	/* sequential reads until one is tried again */
 	uint32_t advice;	/* POSIX_FADV_NORMAL, _SEQUENTIAL or _RANDOM */
-	/* Of mode auto (auto.c); hints, raced for: */
-	uint32_t pass[2];	/* by operation: requests to pass before it is asked again */
-	uint32_t streak[2];	/* answers in a row that left it to the page cache */
-	uint32_t behind;	/* writes pass with RWF_DONTCACHE */
-	uint64_t warm_from, warm_to;	/* known to be in the page cache, bytes */
-	/* Appended through the page cache: not dropped yet from, write-back begun up to, end. */
-	uint64_t tail_from, tail_begun, tail_to;
+	struct file_lately lately;
 	uint32_t row_epoch;	/* of the ledger the row lies in */
 	struct ledger_file *row;
 };

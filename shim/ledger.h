@@ -232,7 +232,7 @@ static inline struct ledger_sites *ledger_sites(struct ledger *l)
 
 static inline struct ledger_record *ledger_records(struct ledger *l)
 {
-	return (struct ledger_record *)((char *)l + ledger_size(l->has_sites, 0));
+	return (struct ledger_record *)(void *)((char *)l + ledger_size(l->has_sites, 0));
 }
 
 #endif

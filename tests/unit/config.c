@@ -135,6 +135,7 @@ static void test_texts(void)
 	ok(config_set(&c, CONFIG_MODE, "off") && c.mode == MODE_off, "mode off");
 	ok(config_set(&c, CONFIG_MODE, "direct") && c.mode == MODE_direct,
 	   "mode direct");
+	ok(config_set(&c, CONFIG_MODE, "auto") && c.mode == MODE_auto, "mode auto");
 	refuse(CONFIG_MODE, "");
 	refuse(CONFIG_MODE, "Direct");
 	refuse(CONFIG_MODE, "direct ");
@@ -143,7 +144,7 @@ static void test_texts(void)
 	refuse(CONFIG_MODE, "strict=");
 	refuse(CONFIG_MODE, "strict=1024");
 	refuse(CONFIG_MODE, "strict=512 ");
-	refuse(CONFIG_MODE, "auto");
+	refuse(CONFIG_MODE, "automatic");
 
 	ok(config_set(&c, CONFIG_LOG, "-") && !strcmp(c.log, "-"), "log -");
 	ok(config_set(&c, CONFIG_LOG, "") && !c.log, "an empty log is none");
