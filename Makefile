@@ -141,10 +141,14 @@ bench: all	## the measuring stick: ratios against plain programs, O_DIRECT, the 
 	tests/install-deps fio gnuplot-nox nocache sqlite3
 	DIOSHIM_BUILD=$(abspath $(B)) CC="$(CC)" bench/run $(BENCH_ARGS)
 
+bench-auto: all	## whole programs, plain and under --mode auto, and where direct I/O begins to win (25 min)
+	tests/install-deps fio rocksdb-tools
+	DIOSHIM_BUILD=$(abspath $(B)) CC="$(CC)" bench/auto $(BENCH_ARGS)
+
 clean:	## remove the build folder
 	rm -rf $(B)
 
 help:	## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t16
 
-.PHONY: all ask tests-build check check-units soak demo bench clean help
+.PHONY: all ask tests-build check check-units soak demo bench bench-auto clean help

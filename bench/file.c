@@ -3,7 +3,7 @@
  *
  *	file fill FILE BYTES	write so many random bytes, sync, leave no page behind
  *	file first FILE		read it once with O_DIRECT (the first touch is slow)
- *	file drop FILE		sync and drop its pages
+ *	file drop FILE...	sync and drop their pages
  *	file resident FILE...	print the bytes of them in the page cache; no file: none
  *	file align FILE		print "MEM OFFSET" of statx, or "none"
  *	file system FILE	print the name of the file system; exit 1 if it is memory
@@ -73,10 +73,13 @@ static uint64_t *chunk(void)
 static int drop(const char *path)
 {
 	const int fd = open(path, O_RDONLY);
+	int bad;
 
 	if (fd < 0 || fsync(fd))
 		die(path);
-	return posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) ? 1 : 0;
+	bad = posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	close(fd);
+	return bad ? 1 : 0;
 }
 
 static int fill(const char *path, long long bytes)
@@ -224,8 +227,13 @@ int main(int argc, char **argv)
 		return fill(path, atoll(argv[3]));
 	if (!strcmp(what, "first"))
 		return first(path);
-	if (!strcmp(what, "drop"))
-		return drop(path);
+	if (!strcmp(what, "drop")) {
+		int bad = 0;
+
+		for (int i = 2; i < argc; i++)
+			bad |= drop(argv[i]);
+		return bad;
+	}
 	if (!strcmp(what, "resident")) {
 		size_t sum = 0;
 

@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -125,8 +126,11 @@ static void prepare(const char *path, size_t skew)
 		die("mmap");
 	buf += skew;
 	seed = (uint64_t)getpid() * 0x9e3779b97f4a7c15;
-	for (size_t i = 0; i < bytes; i++)
-		buf[i] = (char)any();
+	for (size_t i = 0; i < bytes; i += sizeof(seed)) {
+		const uint64_t x = any();
+
+		memcpy(buf + i, &x, bytes - i < sizeof(x) ? bytes - i : sizeof(x));
+	}
 	/* Workers that read the same file start at different places. */
 	next_slot = at_offset || create ? 0 : any() % slots;
 }

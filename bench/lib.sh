@@ -1,8 +1,20 @@
-# Sourced by bench/run: measuring, rows of the table, the scratch folder.
+# Sourced by bench/run and bench/auto: measuring, rows of the table, the scratch folder.
 
 die() {
 	echo "bench: $*" >&2
 	exit 1
+}
+
+# Nothing of the user's settings reaches what is measured.
+check_build() {
+	local v
+
+	[ -r "$lib" ] && [ -x "$dioshim" ] || die "$lib and $dioshim are needed: run make first"
+	for v in $(compgen -e DIOSHIM_); do
+		[ "$v" = DIOSHIM_BUILD ] || unset "$v"
+	done
+	unset LD_PRELOAD
+	shim=LD_PRELOAD=$lib
 }
 
 build_helpers() {
@@ -93,14 +105,20 @@ cold_command() {
 	fi
 }
 
+# write_json FILE [NAME LIST]...: LIST is a file of objects, commas between them.
 write_json() {
+	local to=$1
+	shift
 	{
 		printf '{\n  "machine": [\n'
 		machine | tr -d '"\\' | awk '{ printf "%s    \"%s\"", (NR > 1 ? ",\n" : ""), $0 }'
-		printf '\n  ],\n  "quick": %s,\n  "figures": [\n    ' "$([ "$quick" ] && echo true || echo false)"
-		cat "$results"
-		printf '\n  ],\n  "stick": [\n    '
-		cat "$stick_json"
-		printf '\n  ]\n}\n'
-	} >"$1" || die "cannot write $1"
+		printf '\n  ],\n  "quick": %s' "$([ "$quick" ] && echo true || echo false)"
+		while [ $# -gt 0 ]; do
+			printf ',\n  "%s": [\n    ' "$1"
+			cat "$2"
+			printf '\n  ]'
+			shift 2
+		done
+		printf '\n}\n'
+	} >"$to" || die "cannot write $to"
 }

@@ -14,8 +14,9 @@
  *   -p: a shell command run before each of them, not counted; it finds the number
  *   of the command in VERSUS_COMMAND. -q: one run after each of them, and the
  *   number that it prints is one more column.
- *   A command behind ::= instead of ::: tells the first two columns itself, as a
- *   line on its standard output: its starting up is not what is measured.
+ *   A command behind ::= instead of ::: (it may stand before the first one, too) tells
+ *   the first two columns itself, as a line on its standard output: its starting up is
+ *   not what is measured.
  * -c keeps all workers on one CPU. -t stops early, yet not before 3 rounds.
  *
  * Prints "value COLUMN COMMAND MEDIAN Q1 Q3", and against the base, paired
@@ -102,8 +103,9 @@ static bool separates(const char *word)
 
 static void parse_commands(char **argv)
 {
-	bool tells = false;
+	bool tells = *argv && !strcmp(*argv, "::=");
 
+	argv += tells;
 	while (*argv) {
 		struct command *c = &commands[commands_n];
 		char **assigns = argv;

@@ -14,7 +14,7 @@ options() {	# COMMAND: the long ones of --help, sorted, and = behind those with 
 }
 modes() {	# those that the settings' list knows
 	"$DIOSHIM" run --help | tr -s ' \n' ' ' | sed 's/.*--mode=MODE//; s/(DIOSHIM_MODE.*//' |
-		grep -oE '(direct|observe|strict(=[0-9]+)?|off)\b[^;:,]*[:,]' | sed 's/[:,]$//' | sort
+		grep -oE '(direct|auto|observe|strict(=[0-9]+)?|off)\b[^;:,]*[:,]' | sed 's/[:,]$//' | sort
 }
 as_words() { tr '\n' ' ' | sed 's/ $//'; }
 

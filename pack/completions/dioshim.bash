@@ -10,7 +10,7 @@ _dioshim_options() {	# COMMAND
 	run) echo "$settings $forms --explain --fail-on-misaligned --output= --json=" ;;
 	compare) echo "$settings --runs= --cold --prepare= --quiet --output= --json=" ;;
 	report) echo "$forms --check --explain --output= --json=" ;;
-	doctor) echo "--output= --json=" ;;
+	doctor) echo "--output= --json= --tune --tune-size=" ;;
 	top) echo "--batch --dir= --interval= --once" ;;
 	esac
 	echo "--help --usage --version"
@@ -81,7 +81,7 @@ _dioshim() {
 	--prepare)
 		COMPREPLY=($(compgen -c -- "$cur"))
 		return ;;
-	--min-file | --pool | --chunk | --stream | --stream-age | --auto-read | --auto-write | --backtrace | --records | \
+	--tune-size | --min-file | --pool | --chunk | --stream | --stream-age | --auto-read | --auto-write | --backtrace | --records | \
 		--runs | --interval | -n | -i)
 		return ;;
 	esac

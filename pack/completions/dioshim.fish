@@ -83,6 +83,9 @@ complete -c dioshim -n $when -s q -l quiet -d 'Discard the standard output of th
 complete -c dioshim -n '__dioshim_of report' -s c -l check -d 'Exit 1 when a ledger does not close'
 complete -c dioshim -n '__dioshim_of report doctor' -F
 
+complete -c dioshim -n '__dioshim_of doctor' -s t -l tune -d 'Measure, and say the settings of mode auto'
+complete -c dioshim -n '__dioshim_of doctor' -l tune-size -x -d 'Temporary space for that'
+
 set -l when '__dioshim_of top'
 complete -c dioshim -n $when -l batch -d 'Plain text, one table after the other'
 complete -c dioshim -n $when -l dir -x -a '(__fish_complete_directories)' -d 'Ledgers of other users'

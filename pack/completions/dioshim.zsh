@@ -76,7 +76,10 @@ arguments)
 			'*:ledger:_files' && ret=0
 		;;
 	doctor)
-		_arguments $common $output '*:path:_files' && ret=0
+		_arguments $common $output \
+			'(-t --tune)'{-t,--tune}'[measure, and say the settings of mode auto]' \
+			'--tune-size=[temporary space for that]:bytes:' \
+			'*:path:_files' && ret=0
 		;;
 	top)
 		_arguments $common \
