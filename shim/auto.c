@@ -8,13 +8,14 @@
 
 #define PAGE		4096u
 #define SMALL_FILE	(256u << 10)	/* bytes: of no more than that locality pays */
-#define PASS_MAX	256u		/* requests that pass unasked */
 #define PASS_BYTES	(2u << 20)	/* and bytes */
 #define STREAK_MAX	8u
 /*
  * A sequence counts as cached only where this much is, from its place on: less
  * may be what the kernel reads ahead, which then always looks warm.
  */
+#define SKIM_MAX	(64u << 20)	/* bytes: up to here a stream reads one window at a time */
+#define SKIM		(4u << 20)	/* dropped in such pieces */
 #define HORIZON		(32u << 20)
 #define READ_AHEAD	(8u << 20)	/* of the horizon, not to be relied on */
 #define BEHIND_MIN	(64u << 10)	/* bytes of a write: for less each its own write-back is too much */
@@ -56,6 +57,31 @@ static bool warm(struct file *f, int fd, uint64_t off, size_t want, uint64_t siz
 	return true;
 }
 
+/*
+ * A file of moderate size of which nothing is cached, read from its beginning: the
+ * page cache is as fast as a stream, or faster, and all that will be there is ours.
+ */
+static bool skim(struct file *f, int fd, uint64_t off, uint64_t end, uint64_t size)
+{
+	uint64_t from = GET(f->lately.skim_from), to = GET(f->lately.skim_to), pages;
+
+	if (to == 0) {
+		if (off != 0 || size > SKIM_MAX || f->twin < 0 ||
+		    !cache_pages(fd, 0, (size_t)size, &pages) || pages > 0)
+			return false;
+		from = 0;
+	}
+	if (end > to)
+		to = end;
+	if (to - from >= 2 * SKIM) {	/* not too close: it may be read again */
+		sys_fadvise(f->twin, (int64_t)from, SKIM, POSIX_FADV_DONTNEED);
+		from += SKIM;
+	}
+	SET(f->lately.skim_from, from);
+	SET(f->lately.skim_to, to);
+	return true;
+}
+
 static enum reason choose_read(struct file *f, int fd, const struct plan *p, uint64_t size, uint64_t off)
 {
 	const size_t want = plan_len(p);
@@ -63,6 +89,8 @@ static enum reason choose_read(struct file *f, int fd, const struct plan *p, uin
 
 	if (stream_has(f, off))
 		return REASON_NONE;
+	if (skim(f, fd, off, off + want, size))
+		return REASON_skimmed;
 	if (warm(f, fd, off, want, size, follows)) {
 		stream_passed(f, off, off + want);
 		return REASON_warm;
@@ -128,6 +156,8 @@ static void drop_tail(struct file *f, uint64_t size, uint64_t off, size_t len)
 
 void auto_retiring(struct file *f)
 {
+	if (GET(f->lately.skim_to) > 0 && file_twin_ok(f))
+		sys_fadvise(f->twin, 0, 0, POSIX_FADV_DONTNEED);
 	if (GET(f->lately.tail_to) > GET(f->lately.tail_from) + TAIL && file_twin_ok(f))
 		sys_fadvise(f->twin, (int64_t)GET(f->lately.tail_from),
 			    (int64_t)(GET(f->lately.tail_to) - GET(f->lately.tail_from)), POSIX_FADV_DONTNEED);

@@ -9,6 +9,25 @@
 #include <string.h>
 #include <unistd.h>
 
+static void hold_locked(struct file *f)
+{
+	if (f->twin >= 0 && locks_held(f->twin, f->ino))
+		sys_fcntl(f->twin, F_SETFD, 0);
+}
+
+static void hold_no_more(struct file *f)
+{
+	if (f->twin >= 0 && locks_held(f->twin, f->ino))
+		sys_fcntl(f->twin, F_SETFD, FD_CLOEXEC);
+}
+
+/* Over exec: keeps twins of inodes with POSIX locks open (on), or not. */
+static void keep_locked_open(bool on)
+{
+	file_each(on ? hold_locked : hold_no_more);
+	locks_hold_parked(on);
+}
+
 /*
  * exec: the books are closed as far as they go. Descriptors of ours on inodes
  * that the process has POSIX locks on stay open across it, and the next
@@ -47,7 +66,7 @@ static void exec_begin(struct exec *x)
 		return;
 	held = state_hold();
 	entry_finish(LEDGER_EXECED);
-	file_hold_locked(true);
+	keep_locked_open(true);
 	list_held(x);
 	state_free(held);
 }
@@ -59,7 +78,7 @@ static int exec_failed(const struct exec *x, int r)
 	if (x->begun) {
 		uint64_t held = state_hold();
 
-		file_hold_locked(false);
+		keep_locked_open(false);
 		if (book_ledger)
 			book_ledger->state = LEDGER_RUNNING;
 		state_free(held);

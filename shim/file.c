@@ -338,6 +338,15 @@ void file_shared(void)
 		unplace(fd, fdtab_get(fd));
 }
 
+void file_each(void (*each)(struct file *f))
+{
+	for (unsigned i = 0; i < __atomic_load_n(&files_high, __ATOMIC_ACQUIRE); i++)
+		if (reference(&files[i])) {
+			each(&files[i]);
+			file_release(&files[i]);
+		}
+}
+
 bool file_give_up(void)
 {
 	bool any = false;
@@ -347,20 +356,6 @@ bool file_give_up(void)
 		any = true;
 	}
 	return any;
-}
-
-void file_hold_locked(bool on)
-{
-	for (unsigned i = 0; i < __atomic_load_n(&files_high, __ATOMIC_ACQUIRE); i++) {
-		struct file *f = &files[i];
-
-		if (!reference(f))
-			continue;
-		if (f->twin >= 0 && locks_held(f->twin, f->ino))
-			sys_fcntl(f->twin, F_SETFD, on ? 0 : FD_CLOEXEC);
-		file_release(f);
-	}
-	locks_hold_parked(on);
 }
 
 static uint64_t recount(int fd, uint64_t word, void *arg)

@@ -22,6 +22,8 @@ struct file_lately {
 	uint32_t streak[2];	/* answers in a row that left it to the page cache */
 	uint32_t behind;	/* writes pass with RWF_DONTCACHE */
 	uint64_t warm_from, warm_to;	/* known to be in the page cache, bytes */
+	/* Cold when its reading began: dropped up to there, read up to there; 0: it is not skimmed. */
+	uint64_t skim_from, skim_to;
 	/* Appended through the page cache: not dropped yet from, write-back begun up to, end. */
 	uint64_t tail_from, tail_begun, tail_to;
 };
@@ -110,12 +112,12 @@ void file_evict(int fd);
 /* No number is left for the program: all second descriptors go. False: there were none. */
 bool file_give_up(void);
 
-/* exec: keeps twins of inodes with POSIX locks open across it (on), or not. */
-void file_hold_locked(bool on);
-
 /* The FD_UNKNOWN word of a duplicate of descriptor fd, and of one just opened. */
 uint64_t file_word_of_dup(int fd);
 void file_opened(int fd);
+
+/* Each file that has a second descriptor, at the end of the process. */
+void file_each(void (*each)(struct file *f));
 
 /* This process has forked: from now on descriptors are shared. */
 void file_shared(void);

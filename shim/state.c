@@ -1,6 +1,7 @@
 #include "state.h"
 
 #include "ahead.h"
+#include "auto.h"
 #include "book.h"
 #include "entry.h"
 #include "file.h"
@@ -256,6 +257,8 @@ void entry_finish(enum ledger_state state)
 		return;
 	book_now();
 	window_finish();
+	if (state_config.mode == MODE_auto)
+		file_each(auto_retiring);
 	book_witness(state);
 	if (state_config.log)
 		log_report(state_config.log);
