@@ -14,7 +14,6 @@
  * A sequence counts as cached only where this much is, from its place on: less
  * may be what the kernel reads ahead, which then always looks warm.
  */
-#define SKIM_MAX	(64u << 20)	/* bytes: up to here a stream reads one window at a time */
 #define SKIM		(4u << 20)	/* dropped in such pieces */
 #define HORIZON		(32u << 20)
 #define READ_AHEAD	(8u << 20)	/* of the horizon, not to be relied on */
@@ -58,15 +57,15 @@ static bool warm(struct file *f, int fd, uint64_t off, size_t want, uint64_t siz
 }
 
 /*
- * A file of moderate size of which nothing is cached, read from its beginning: the
- * page cache is as fast as a stream, or faster, and all that will be there is ours.
+ * A file of which nothing is cached, read from its beginning: the page cache is
+ * as fast as a stream, or faster, and all that will be there is ours.
  */
 static bool skim(struct file *f, int fd, uint64_t off, uint64_t end, uint64_t size)
 {
 	uint64_t from = GET(f->lately.skim_from), to = GET(f->lately.skim_to), pages;
 
 	if (to == 0) {
-		if (off != 0 || size > SKIM_MAX || f->twin < 0 ||
+		if (off != 0 || f->twin < 0 ||
 		    !cache_pages(fd, 0, (size_t)size, &pages) || pages > 0)
 			return false;
 		from = 0;

@@ -139,6 +139,27 @@ static inline void book_not_file(struct ledger *l, enum op op, size_t asked, ssi
 	}
 }
 
+/* A read through the page cache, the whole call, where state_alone(). */
+static inline void book_read_alone(struct ledger *l, struct ledger_file *row, enum reason why, size_t asked,
+				   uint64_t n)
+{
+	book_add_alone(&l->counters[COUNTER_calls], 1);
+	book_add_alone(&l->counters[COUNTER_asked_bytes], asked);
+	book_add_alone(&l->counters[COUNTER_not_transferred_bytes], asked - n);
+	book_add_alone(&l->counters[COUNTER_read_bytes], n);
+	book_add_alone(&l->counters[COUNTER_seen_rchar], n);
+	book_add_alone(&l->routes[ROUTE_cached].calls, 1);
+	book_add_alone(&l->routes[ROUTE_cached].bytes, n);
+	book_add_alone(&l->reasons[why].calls, 1);
+	book_add_alone(&l->reasons[why].bytes, n);
+	if (!row)
+		return;
+	book_add_alone(&row->routes[ROUTE_cached].calls, 1);
+	book_add_alone(&row->routes[ROUTE_cached].bytes, n);
+	book_add_alone(&row->reason_bytes[why], n);
+	book_add_alone(&row->read_bytes, n);
+}
+
 /* The row of an open file; its number for the table's words. */
 struct ledger_file *book_row(const struct stat *st, const char *path);
 unsigned book_row_number(const struct ledger_file *row);

@@ -60,6 +60,26 @@ static inline ssize_t observed_done(uint64_t word, const struct request *rq, lon
 	return entry_result(r);
 }
 
+/* Mode auto, and the file's reads pass unasked: the same way again. */
+static inline bool settled_and_alone(int fd, uint64_t *word)
+{
+	*word = fdtab_get(fd);
+	return fdtab_tag(*word) == FD_FILE && state_config.mode == MODE_auto && state_ready() &&
+	       state_alone() && real_io_is_libc && !note_on && auto_passes(*word, OP_READ);
+}
+
+static inline ssize_t settled_done(uint64_t word, size_t n, long r, uint32_t generation)
+{
+	struct ledger *l = book_of(generation);
+
+	if (r < 0 || l == &book_spare)
+		book_call_in(l, n < SYS_MAX_RW ? n : SYS_MAX_RW, r);
+	else
+		book_read_alone(l, adopt_row(file_peek(word)), REASON_settled, n < SYS_MAX_RW ? n : SYS_MAX_RW,
+				(uint64_t)r);
+	return entry_result(r);
+}
+
 /* Out of a stream's window, where that takes no more than copying. */
 static inline bool quick(int fd, void *buf, size_t n, int64_t at)
 {
@@ -152,6 +172,11 @@ EXPORT ssize_t read(int fd, void *buf, size_t n)
 	if (!plain_and_alone(fd)) {
 		if (observed_and_alone(fd, &word))
 			return read_observed(fd, buf, n, word, CALLER);
+		if (settled_and_alone(fd, &word)) {
+			generation = state_generation;
+			pthread_testcancel();
+			return settled_done(word, n, sys_inline3(SYS_read, fd, sys_ptr(buf), (long)n), generation);
+		}
 		return read_any(fd, buf, n, CALLER);
 	}
 	generation = state_generation;
@@ -185,6 +210,12 @@ static inline ssize_t pread_any(int fd, void *buf, size_t n, off_t off, const vo
 		pthread_testcancel();
 		return observed_done(word, &rq, sys_inline4(SYS_pread64, fd, sys_ptr(buf), (long)n, off),
 				     generation);
+	}
+	if (settled_and_alone(fd, &word)) {
+		const uint32_t generation = state_generation;
+
+		pthread_testcancel();
+		return settled_done(word, n, sys_inline4(SYS_pread64, fd, sys_ptr(buf), (long)n, off), generation);
 	}
 	if (off >= 0 && quick(fd, buf, n, off))
 		return (ssize_t)n;
