@@ -5,7 +5,7 @@
 scratch
 
 machine() {	# NAME FIRST-SEED OPTIONS
-	DIOSHIM_BUILD=$DIOSHIM_BUILD "$TESTS/machines/differential.sh" --options "$3" "$SCRATCH" "$2" 50 120 \
+	DIOSHIM_BUILD=$DIOSHIM_BUILD "$TESTS/machines/differential.sh" --options="$3" "$SCRATCH" "$2" 50 120 \
 		8>&- 9>&- >"$SCRATCH/machine.out" 2>&1
 	ok $? "$1" || sed 's/^#* */#   /' "$SCRATCH/machine.out" >&8
 	diag "$(tail -n 1 "$SCRATCH/machine.out")"
