@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define PAGE		4096u
-#define SMALL_FILE	(256u << 10)	/* bytes: of no more than that locality pays */
+#define SMALL_FILE	(1u << 20)	/* bytes: of no more than that locality pays, also for the next program */
 #define PASS_BYTES	(2u << 20)	/* and bytes */
 #define STREAK_MAX	8u
 /*
@@ -65,7 +65,7 @@ static bool skim(struct file *f, int fd, uint64_t off, uint64_t end, uint64_t si
 	uint64_t from = GET(f->lately.skim_from), to = GET(f->lately.skim_to), pages;
 
 	if (to == 0) {
-		if (off != 0 || f->twin < 0 ||
+		if (off != 0 || size <= SMALL_FILE || f->twin < 0 ||
 		    !cache_pages(fd, 0, (size_t)size, &pages) || pages > 0)
 			return false;
 		from = 0;

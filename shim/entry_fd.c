@@ -360,7 +360,7 @@ EXPORT int posix_fadvise(int fd, off_t off, off_t len, int advice)
 	if (advice <= POSIX_FADV_SEQUENTIAL && advice >= 0 && state_ready() &&
 	    fdtab_get(fd) != fdtab_plain(REASON_NONE, 0))
 		advise(fd, advice);
-	if (advice == POSIX_FADV_WILLNEED && off >= 0 && len >= 0 && state_ready() &&
+	if (advice == POSIX_FADV_WILLNEED && state_config.mode != MODE_auto && off >= 0 && len >= 0 && state_ready() &&
 	    fdtab_tag(fdtab_get(fd)) == FD_FILE) {
 		book_count(COUNTER_descriptor_calls, 1);
 		return 0;
