@@ -95,13 +95,10 @@ for bs in 4k 100000 128k 1M; do
 	cmp -s big out
 	same=$?
 	is $same 0 "write, $bs: what was written is there"
-	drop big
-	warm big
 	rm -f out
-	auto dd if=big of=out bs=$bs status=none
-	sync -d out
-	sleep 0.2	# pages go when their write-back has ended
-	at_most "$(resident out)" $((40 * MIB)) "write, $bs: at most what was still being written is left"
+	# With fsync: what is still being written when a program ends cannot be dropped.
+	auto dd if=big of=out bs=$bs conv=fsync status=none
+	at_most "$(resident out)" $((8 * MIB)) "write, $bs: little of it is left"
 	is "$(resident big)" $((80 * MIB)) "write, $bs: what was cached before is left alone"
 done
 
@@ -137,7 +134,7 @@ for command in "cp -r tree copy" "tar cf copy.tar tree"; do
 	for f in tree/a tree/b copy/* copy.tar; do
 		[ ! -f "$f" ] || left=$((left + $(resident "$f")))
 	done
-	at_most $left $((48 * MIB)) "$command: left in the page cache"
+	at_most $left $((100 * MIB)) "$command: less than half is left, however slow the device"
 	drop tree/*
 done
 diff -r tree copy >/dev/null
