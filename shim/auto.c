@@ -19,7 +19,7 @@
 #define READ_AHEAD	(8u << 20)	/* of the horizon, not to be relied on */
 #define BEHIND_MIN	(1u << 20)	/* bytes of a write: for less each its own write-back is too much */
 #define TAIL		(4u << 20)	/* appended in small pieces: written back in such */
-#define TAIL_MAX	(64u << 20)	/* not dropped for so long: given up */
+#define TAIL_MAX	(1u << 30)	/* not dropped for so long: given up */
 
 static uint32_t no_behind;	/* RWF_DONTCACHE was refused */
 
