@@ -2,8 +2,10 @@
  * auto: mode auto: which way costs least, asked of the page cache (cachestat)
  * and of what the file was asked for last.
  *
- *   reads    what is cached comes from the cache; a cold sequence gets a stream; large cold
- *            requests go direct; small ones in no sequence stay cached
+ *   reads    a file of which nothing is cached is skimmed: through the page cache, dropped
+ *            behind the reader; what is cached comes from the cache; other cold
+ *            sequences get a stream; large cold requests go direct; small ones in
+ *            no sequence stay cached
  *   writes   many whole blocks go direct; less goes through the page cache, which
  *            lets go of it behind the writer
  *
