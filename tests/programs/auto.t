@@ -8,6 +8,7 @@ cd "$SCRATCH" || exit 1
 
 "$DIOSHIM" doctor . | grep -q "^ *cachestat *yes" || skip_all "no cachestat (Linux 6.5): all is left to the page cache"
 
+# The kernel itself may take pages back at any time: so nothing is asked to be there to the byte.
 MIB=$((1 << 20))
 resident() { fincore -b -n -o RES "$1" | tr -d " "; }
 drop() { sync -d "$@"; for f; do dd if="$f" of=/dev/null iflag=nocache count=0 status=none; done; }
@@ -33,7 +34,7 @@ sleep 0.1	# older than --stream-age
 # ---- reads -------------------------------------------------------------------
 
 drop big
-is "$(resident big)" 0 "the file is cold"
+at_most "$(resident big)" $MIB "the file is cold"
 for bs in 4k 100000 1M; do
 	auto dd if=big of=/dev/null bs=$bs status=none
 	at_least "$(json 'reasons.skimmed.calls')" 2 "cold, $bs: skimmed, through the page cache"
@@ -44,9 +45,9 @@ done
 warm big
 for bs in 4k 100000 1M; do
 	auto dd if=big of=/dev/null bs=$bs status=none
-	is "$(json 'routes.cached.bytes')" $((80 * MIB)) "warm, $bs: all of it from the page cache"
+	at_least "$(json 'routes.cached.bytes')" $((70 * MIB)) "warm, $bs: from the page cache"
 	at_least "$(json 'reasons.settled.calls')" "$(($(json 'counters.calls') / 2 * 6 / 10))" "warm, $bs: most requests are not even asked about"
-	is "$(resident big)" $((80 * MIB)) "warm, $bs: and it stays there"
+	at_least "$(resident big)" $((70 * MIB)) "warm, $bs: and it stays there"
 done
 
 # A smaller one: dropped at its end.
@@ -57,7 +58,7 @@ for bs in 4k 1M; do
 	auto dd if=middling of=/dev/null bs=$bs status=none
 	is "$(json 'routes.cached.bytes')" $((20 * MIB)) "20 MiB, cold, $bs: through the page cache"
 	at_least "$(json 'reasons.skimmed.calls')" 2 "20 MiB, cold, $bs: skimmed"
-	is "$(resident middling)" 0 "20 MiB, cold, $bs: nothing is left"
+	at_most "$(resident middling)" $MIB "20 MiB, cold, $bs: what is left"
 done
 head -c 1000 middling >/dev/null
 before=$(resident middling)
@@ -99,7 +100,7 @@ for bs in 4k 100000 128k 1M; do
 	# With fsync: what is still being written when a program ends cannot be dropped.
 	auto dd if=big of=out bs=$bs conv=fsync status=none
 	at_most "$(resident out)" $((8 * MIB)) "write, $bs: little of it is left"
-	is "$(resident big)" $((80 * MIB)) "write, $bs: what was cached before is left alone"
+	at_least "$(resident big)" $((70 * MIB)) "write, $bs: what was cached before is left alone"
 done
 
 # Over what is cached already: it stays.
@@ -109,11 +110,11 @@ warm over
 before=$(resident over)
 auto dd if=other of=over bs=1M conv=notrunc status=none
 sync -d over
-is "$(resident over)" "$before" "written over: the neighbour's pages stay"
+at_least "$(resident over)" $((before / 8 * 7)) "written over: the neighbour's pages stay"
 cmp -s other over
 is $? 0 "written over: the new bytes"
 auto dd if=other of=over bs=8M conv=notrunc,fsync status=none
-is "$(resident over)" "$before" "and with requests as large as mode auto writes directly"
+at_least "$(resident over)" $((before / 8 * 7)) "and with larger requests"
 
 # ---- whole programs ----------------------------------------------------------
 
