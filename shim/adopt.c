@@ -169,7 +169,7 @@ static enum reason route_file(int fd, const struct stat *st, int flags, bool pri
 		show_facts(*row, &facts);
 	if (why != REASON_NONE)
 		return why;
-	if (state_config.mode == MODE_observe || state_config.mode == MODE_strict)
+	if (config_observes(&state_config))
 		return REASON_observed;
 	f = file_find(&like);
 	if (f) {

@@ -48,6 +48,12 @@ struct config {
 	uint32_t records;		/* requests kept */
 };
 
+/* Does the program keep its descriptors to itself: only looked at, or refused? */
+static inline bool config_observes(const struct config *c)
+{
+	return c->mode == MODE_observe || c->mode == MODE_strict;
+}
+
 /* All defaults. */
 void config_defaults(struct config *c);
 

@@ -322,7 +322,7 @@ uint64_t file_word_of_dup(int fd)
 
 	if (fdtab_tag(word) == FD_FILE)
 		return file_peek(word)->private ? FD_PRIVATE : 0;
-	if (state_config.mode == MODE_direct)
+	if (!config_observes(&state_config))
 		return fdtab_tag(word) == FD_UNKNOWN ? word : 0;
 	unplace(fd, word);	/* observed: two numbers, one offset */
 	return 0;

@@ -11,9 +11,8 @@ void note_configure(void)
 {
 	const struct config *c = &state_config;
 
-	note_on = c->mode == MODE_observe || c->mode == MODE_strict ||
-		  (c->mode != MODE_off && (c->backtrace || c->records));
-	book_tallies = note_on && c->mode == MODE_direct;	/* observed requests bring their own */
+	note_on = config_observes(c) || (c->mode != MODE_off && (c->backtrace || c->records));
+	book_tallies = note_on && !config_observes(c);	/* observed requests bring their own */
 	site_start();
 }
 

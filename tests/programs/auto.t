@@ -50,6 +50,13 @@ for bs in 4k 100000 1M; do
 	at_least "$(resident big)" $((70 * MIB)) "warm, $bs: and it stays there"
 done
 
+# What is kept of single requests is kept in this mode, too; and dd's dup2 shares its offset with nobody.
+drop big
+shim --mode auto --backtrace 1 -- dd if=big of=/dev/null bs=1M status=none
+is "$(json 'sum(sum(vars(s.routes).values()) for s in sites if s.op == "read")')" "$(json 'routes.cached.bytes + routes.staged.bytes + routes.bounced.bytes + routes.zero_copy.bytes')" \
+	"call sites have all bytes"
+is "$(json 'reasons.shared_offset.calls')" 0 "a duplicated descriptor's offset is still private"
+
 # A smaller one: dropped at its end.
 head -c $((20 * MIB)) big >middling
 for bs in 4k 1M; do
