@@ -2,6 +2,8 @@
 
 #include "cli.h"
 #include "json.h"
+#include "names.h"
+#include "page.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,12 +12,6 @@
 
 #define FIXED		58	/* columns of figures */
 #define COMMAND_MAX	28
-
-static const unsigned route_copies[ROUTES] = {
-#define ROUTE(name, copies, sentence) copies,
-#include "counters.def"
-#undef ROUTE
-};
 
 /* The order of the shares in a line. */
 static const enum route shown_routes[] = {
@@ -40,15 +36,6 @@ static struct layout layout(unsigned width)
 	return l;
 }
 
-static unsigned columns(const char *text)
-{
-	unsigned n = 0;
-
-	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
-	return n;
-}
-
 /* Printable, in so many columns: of a path the end, of a command the beginning. */
 static void fit(const char *text, unsigned width, bool end, char *to, size_t size)
 {
@@ -57,7 +44,7 @@ static void fit(const char *text, unsigned width, bool end, char *to, size_t siz
 
 	snprintf(to, size, "%s", text);
 	make_printable(to);
-	all = columns(to);
+	all = page_columns(to);
 	if (all <= width)
 		return;
 	if (end && width > 3) {
@@ -125,7 +112,7 @@ static void print_process(const struct watched *p, double seconds, struct layout
 	fit(name, l.command, false, command, sizeof(command));
 	fit(p->busiest[0] ? p->busiest : "-", l.file, true, file, sizeof(file));
 	print_figures(who, &d, seconds, f);
-	fprintf(f, "  %s%*s %s\n", command, (int)(l.command - columns(command)), "", file);
+	fprintf(f, "  %s%*s %s\n", command, (int)(l.command - page_columns(command)), "", file);
 }
 
 static int by_bytes(const void *x, const void *y)

@@ -8,13 +8,13 @@
 
 #define PAGE		4096u
 #define SMALL_FILE	(1u << 20)	/* bytes: of no more than that locality pays, also for the next program */
-#define PASS_BYTES	(2u << 20)	/* and bytes */
+#define PASS_BYTES	(2u << 20)	/* of requests that pass unasked, 2^STREAK_MAX at most */
 #define STREAK_MAX	8u
+#define SKIM		(4u << 20)	/* bytes behind the reader: dropped in such pieces */
 /*
  * A sequence counts as cached only where this much is, from its place on: less
  * may be what the kernel reads ahead, which then always looks warm.
  */
-#define SKIM		(4u << 20)	/* dropped in such pieces */
 #define HORIZON		(32u << 20)
 #define READ_AHEAD	(8u << 20)	/* of the horizon, not to be relied on */
 #define BEHIND_MIN	(1u << 20)	/* bytes of a write: for less each its own write-back is too much */

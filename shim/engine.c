@@ -221,7 +221,7 @@ static bool room_for_sharers(const struct file *f, size_t len)
 }
 
 /* Plans the request at off. Why it must go plain instead, or REASON_NONE. */
-static enum reason make_plan(struct plan *p, const struct file *f, const struct request *rq,
+static enum reason make_plan(struct plan *p, struct file *f, const struct request *rq,
 			     const struct guard *g, int64_t off)
 {
 	enum reason why = policy_offset(rq, g, off);
@@ -240,7 +240,7 @@ static enum reason make_plan(struct plan *p, const struct file *f, const struct 
 	if (p->n == 1 && p->seg[0].kind == SEG_CACHED && !f->rescue)
 		return p->seg[0].reason;
 	if (state_config.mode == MODE_auto && !f->rescue) {
-		why = auto_choose((struct file *)(uintptr_t)f, rq, p, g->size, (uint64_t)off);
+		why = auto_choose(f, rq, p, g->size, (uint64_t)off);
 		if (why != REASON_NONE)
 			return why;
 	}

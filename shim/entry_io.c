@@ -11,6 +11,12 @@
 EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room);
 EXPORT ssize_t __pread_chk(int fd, void *buf, size_t n, off_t off, size_t room);
 
+/* What Linux moves of it at most. */
+static inline size_t clipped(size_t n)
+{
+	return n < SYS_MAX_RW ? n : SYS_MAX_RW;
+}
+
 /* A vector that may have been refused as misaligned: worth a look, where requests are kept. */
 static bool refused(const struct iovec *iov, int n)
 {
@@ -46,8 +52,10 @@ static inline bool plain_and_alone(int fd)
 /* An observed file, the same way: what a look at it costs is to be little beside a read of the page cache. */
 static inline bool observed_and_alone(int fd, uint64_t *word)
 {
+	const bool ready = state_ready();	/* first: in a fork child it changes the table */
+
 	*word = fdtab_get(fd);
-	return observe_is(*word) && state_ready() && state_alone() && real_io_is_libc && !observe_strict &&
+	return ready && observe_is(*word) && state_alone() && real_io_is_libc && !observe_strict &&
 	       state_config.records == 0;
 }
 
@@ -56,16 +64,17 @@ static inline ssize_t observed_done(uint64_t word, const struct request *rq, lon
 {
 	const size_t n = rq->iov[0].iov_len;
 
-	observe_book(book_of(generation), word, rq, n < SYS_MAX_RW ? n : SYS_MAX_RW, r, 0);
+	observe_book(book_of(generation), word, rq, clipped(n), r, 0);
 	return entry_result(r);
 }
 
 /* Mode auto, and the file's reads pass unasked: the same way again. */
 static inline bool settled_and_alone(int fd, uint64_t *word)
 {
+	const bool ready = state_ready();
+
 	*word = fdtab_get(fd);
-	return fdtab_tag(*word) == FD_FILE && state_config.mode == MODE_auto && state_ready() &&
-	       state_alone() && real_io_is_libc && !note_on && auto_passes(*word, OP_READ);
+	return ready && state_alone() && real_io_is_libc && !note_on && auto_passes(*word, OP_READ);
 }
 
 static inline ssize_t settled_done(uint64_t word, size_t n, long r, uint32_t generation)
@@ -73,9 +82,9 @@ static inline ssize_t settled_done(uint64_t word, size_t n, long r, uint32_t gen
 	struct ledger *l = book_of(generation);
 
 	if (r < 0 || l == &book_spare)
-		book_call_in(l, n < SYS_MAX_RW ? n : SYS_MAX_RW, r);
+		book_call_in(l, clipped(n), r);
 	else
-		book_read_alone(l, adopt_row(file_peek(word)), REASON_settled, n < SYS_MAX_RW ? n : SYS_MAX_RW,
+		book_read_alone(l, adopt_row(file_peek(word)), REASON_settled, clipped(n),
 				(uint64_t)r);
 	return entry_result(r);
 }
@@ -150,7 +159,7 @@ static __attribute__((noinline)) ssize_t write_any(int fd, const void *buf, size
 /* The kernel's answer to a plain call, booked. */
 static inline ssize_t plain_done(enum op op, size_t n, long r, uint32_t generation)
 {
-	book_not_file(book_of(generation), op, n < SYS_MAX_RW ? n : SYS_MAX_RW, r);
+	book_not_file(book_of(generation), op, clipped(n), r);
 	return entry_result(r);
 }
 

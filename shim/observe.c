@@ -94,55 +94,34 @@ static void note(struct ledger *l, uint64_t word, const struct request *rq, int6
 	note_request(&n);
 }
 
-/* Whole blocks out of one buffer, all of them moved, and nothing is kept but the class. */
+/* A read of whole blocks into one buffer, all of them there, of which nothing is kept but the class. */
 static bool is_plain(const struct ledger *l, const struct ledger_file *row, uint64_t word,
-		     const struct request *rq, size_t asked, ssize_t ret, uint32_t block)
+		     const struct request *rq, size_t asked, ssize_t ret, uint64_t off)
 {
-	return !note_keeps(l) && l != &book_spare && rq->iovcnt == 1 && ret > 0 && (size_t)ret == asked &&
-	       row->mem_align && block && (rq->op == OP_READ || row->write_align) &&
-	       !(word & (FD_DIRECT | FD_APPENDS)) && !rq->rwf && ((uint64_t)ret & (block - 1)) == 0;
+	return !note_keeps(l) && l != &book_spare && rq->op == OP_READ && rq->iovcnt == 1 && !rq->rwf &&
+	       ret > 0 && (size_t)ret == asked && !(word & FD_DIRECT) && row->mem_align &&
+	       row->offset_align && ((off | asked) & (row->offset_align - 1)) == 0;
 }
 
-/*
- * Most requests: what book_call_in, book_moved_in, book_kernel_in and note would
- * book, in a fifth of the time. False: not for this one.
- */
+/* Most reads: what book_any would book, in a fifth of the time. False: not for this one. */
 static bool book_plain(struct ledger *l, struct ledger_file *row, uint64_t word,
 		       const struct request *rq, size_t asked, ssize_t ret)
 {
-	const bool read = rq->op == OP_READ;
-	const uint64_t n = (uint64_t)ret;
-	uint64_t misaligned, off;
+	uint64_t *pos = (uint64_t *)fdtab_pos(rq->fd);
+	bool misaligned;
 	enum class class;
-	uint32_t block;
 
-	if (!state_alone() || !row || !(rq->positional || (word & FD_PLACED)))
-		return false;
-	block = read ? row->offset_align : row->write_align > PLAN_BLOCK ? row->write_align : PLAN_BLOCK;
-	if (!is_plain(l, row, word, rq, asked, ret, block))
-		return false;
-	off = rq->positional ? (uint64_t)rq->off : (uint64_t)*fdtab_pos(rq->fd);
-	if (off & (block - 1))
+	if (!state_alone() || !row || !(rq->positional || (word & FD_PLACED)) ||
+	    !is_plain(l, row, word, rq, asked, ret, rq->positional ? (uint64_t)rq->off : *pos))
 		return false;
 	if (!rq->positional)
-		book_add_alone((uint64_t *)fdtab_pos(rq->fd), n);
+		book_add_alone(pos, asked);
 	misaligned = ((uintptr_t)rq->iov[0].iov_base & (row->mem_align - 1)) != 0;
 	class = misaligned ? CLASS_memory : CLASS_as_is;
-	book_add_alone(&l->counters[COUNTER_calls], 1);
-	book_add_alone(&l->counters[COUNTER_asked_bytes], n);
-	book_add_alone(&l->counters[read ? COUNTER_read_bytes : COUNTER_written_bytes], n);
-	book_add_alone(&l->counters[read ? COUNTER_seen_rchar : COUNTER_seen_wchar], n);
+	book_read_alone(l, row, REASON_observed, asked, asked);
 	book_add_alone(&l->counters[COUNTER_misaligned_calls], misaligned);
-	book_add_alone(&l->routes[ROUTE_cached].calls, 1);
-	book_add_alone(&l->routes[ROUTE_cached].bytes, n);
-	book_add_alone(&l->reasons[REASON_observed].calls, 1);
-	book_add_alone(&l->reasons[REASON_observed].bytes, n);
-	book_add_alone(&l->classes[class], n);
-	book_add_alone(&row->routes[ROUTE_cached].calls, 1);
-	book_add_alone(&row->routes[ROUTE_cached].bytes, n);
-	book_add_alone(&row->reason_bytes[REASON_observed], n);
-	book_add_alone(&row->classes[class], n);
-	book_add_alone(read ? &row->read_bytes : &row->written_bytes, n);
+	book_add_alone(&l->classes[class], asked);
+	book_add_alone(&row->classes[class], asked);
 	return true;
 }
 
