@@ -107,6 +107,7 @@ struct report {
 	struct record *records;		/* by time */
 	size_t records_n;
 	uint64_t records_lost;		/* overwritten by newer ones */
+	uint64_t records_incomplete;	/* begun and not ended, or mixed with another thread's */
 	struct timeline **timelines;	/* how the sums grew, of runs that were watched */
 	size_t timelines_n;
 	bool watched;			/* swiotlb was, while the command ran */

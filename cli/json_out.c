@@ -77,6 +77,14 @@ static void file(struct json *j, const struct ledger_file *f)
 	json_numbers(j, "classes", f->classes, class_names, CLASSES);
 	json_number(j, "read_bytes", f->read_bytes);
 	json_number(j, "written_bytes", f->written_bytes);
+	if (f->auto_last[LEDGER_READ] || f->auto_last[LEDGER_WRITE]) {
+		json_open(j, "auto", '{');
+		for (unsigned i = 0; i < 2; i++)
+			if (auto_name(f->auto_last[i]))
+				json_text(j, op_names[i], auto_name(f->auto_last[i]));
+		json_number(j, "changes", f->auto_changes);
+		json_close(j, '}');
+	}
 	json_close(j, '}');
 }
 

@@ -148,5 +148,6 @@ void report_json_sites(const struct report *r, struct json *j)
 	json_open(j, "records", '{');
 	json_number(j, "kept", r->records_n);
 	json_number(j, "overwritten", r->records_lost);
+	json_number(j, "incomplete", r->records_incomplete);
 	json_close(j, '}');
 }

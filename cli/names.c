@@ -86,6 +86,13 @@ const char *const align_sentences[ALIGNS] = {
 #undef ALIGN
 };
 
+const char *auto_name(unsigned answer)
+{
+	if (answer == 0 || answer > REASONS + 1)
+		return NULL;
+	return answer == REASON_NONE + 1 ? "direct" : reason_names[answer - 1];
+}
+
 const char *const op_names[] = {
 	[LEDGER_READ] = "read", [LEDGER_WRITE] = "write", [LEDGER_COPY] = "copy",
 };

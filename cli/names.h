@@ -23,4 +23,7 @@ const char *reason_name(enum reason why);
 
 const char *mode_name(enum config_mode mode);
 
+/* What mode auto answered, as a row of the ledger has it: a reason's name, or direct. NULL: it was not asked. */
+const char *auto_name(unsigned answer);
+
 #endif

@@ -140,8 +140,9 @@ static void print(const struct outputs *o, enum output id, const struct report *
 		prints[id](r, f);
 	/* The newest are kept: who reads the trace must know that it begins late. */
 	if (id == OUTPUT_TEXT && o->names[OUTPUT_TRACE])
-		fprintf(f, "\n  trace: %s requests kept, %s older ones overwritten by them (--records)\n",
-			human_count(r->records_n).text, human_count(r->records_lost).text);
+		fprintf(f, "\n  trace: %s requests kept, %s older ones overwritten by them (--records), %s incomplete\n",
+			human_count(r->records_n).text, human_count(r->records_lost).text,
+			human_count(r->records_incomplete).text);
 }
 
 bool outputs_write(struct outputs *o, const struct report *r)

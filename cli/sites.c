@@ -110,9 +110,10 @@ static void add_misfits(struct report *r, struct ledger *l, struct ledger_sites 
 static void add_records(struct report *r, struct ledger *l, struct ledger_sites *s)
 {
 	struct ledger_record *list = ledger_records(l);
+	const size_t before = r->records_n;
+	const uint64_t newest = l->records_next < l->records_n ? l->records_next : l->records_n;
 
-	if (l->records_next > l->records_n)
-		r->records_lost += l->records_next - l->records_n;
+	r->records_lost += l->records_next - newest;
 	for (uint32_t i = 0; i < l->records_n; i++) {
 		/* Elsewhere than its number says: begun, and not ended. */
 		if (!list[i].number || (list[i].number - 1) % l->records_n != i)
@@ -123,6 +124,8 @@ static void add_records(struct report *r, struct ledger *l, struct ledger_sites 
 			.caller = s ? caller_of(s, list[i].site) : (struct code){ NULL, 0, 0 },
 		};
 	}
+	if (newest > r->records_n - before)
+		r->records_incomplete += newest - (r->records_n - before);
 }
 
 void report_add_sites(struct report *r, struct ledger *l)

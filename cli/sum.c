@@ -76,6 +76,10 @@ static void merge_into(struct ledger_file *to, const struct ledger_file *from)
 	to->read_bytes += from->read_bytes;
 	to->written_bytes += from->written_bytes;
 	to->block_device |= from->block_device;
+	for (unsigned i = 0; i < 2; i++)
+		if (to->auto_last[i] == 0)
+			to->auto_last[i] = from->auto_last[i];
+	to->auto_changes += from->auto_changes;
 	/* A process that never routed the file does not know them. */
 	if (from->mem_align > to->mem_align)
 		to->mem_align = from->mem_align;

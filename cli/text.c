@@ -160,6 +160,26 @@ static void classes(const struct page *o, const struct report *r)
 			  human_count(r->counters[COUNTER_explained_calls]).text);
 }
 
+/* Mode auto: what it decided of the file last. */
+static void decided(const struct page *o, const struct ledger_file *file)
+{
+	const char *sep = "    auto: ";
+
+	for (unsigned i = LEDGER_READ; i <= LEDGER_WRITE; i++) {
+		const char *how = auto_name(file->auto_last[i]);
+
+		if (!how)
+			continue;
+		fprintf(o->f, "%s%ss %s", sep, op_names[i], how);
+		sep = ", ";
+	}
+	if (*sep == ' ')
+		return;
+	if (file->auto_changes)
+		fprintf(o->f, "; decided anew %s", human_count(file->auto_changes).text);
+	putc('\n', o->f);
+}
+
 static void one_file(const struct page *o, const struct ledger_file *file)
 {
 	unsigned width = o->width - 48;
@@ -178,6 +198,7 @@ static void one_file(const struct page *o, const struct ledger_file *file)
 		(int)(width > page_columns(shown) ? width - page_columns(shown) : 0), "",
 		human_bytes(file->read_bytes).text, human_bytes(file->written_bytes).text,
 		human_share(file->routes[ROUTE_zero_copy].bytes, all).text, align);
+	decided(o, file);
 }
 
 static void files(const struct page *o, const struct report *r)

@@ -13,6 +13,7 @@ static void head(struct json *j, const struct report *r)
 	json_name(j, "command", "command_hex", r->command ? r->command : "");
 	json_number(j, "kept", r->records_n);
 	json_number(j, "overwritten", r->records_lost);
+	json_number(j, "incomplete", r->records_incomplete);
 }
 
 /* Where it went: beside the time and the thread, all that is known of it. */

@@ -1,5 +1,6 @@
 #include "auto.h"
 
+#include "behind.h"
 #include "cache.h"
 #include "stream.h"
 #include "sys.h"
@@ -7,10 +8,8 @@
 #include <string.h>
 
 #define PAGE		4096u
-#define SMALL_FILE	(1u << 20)	/* bytes: of no more than that locality pays, also for the next program */
-#define PASS_BYTES	(2u << 20)	/* of requests that pass unasked, 2^STREAK_MAX at most */
-#define STREAK_MAX	8u
-#define SKIM		(4u << 20)	/* bytes behind the reader: dropped in such pieces */
+#define STREAK_MAX	8u		/* 2^8 times AUTO_PASS_MIN, 2 MiB, pass unasked */
+#define LONE_MAX	5u		/* the same of cold reads in no sequence */
 /*
  * A sequence counts as cached only where this much is, from its place on: less
  * may be what the kernel reads ahead, which then always looks warm.
@@ -18,8 +17,6 @@
 #define HORIZON		(32u << 20)
 #define READ_AHEAD	(8u << 20)	/* of the horizon, not to be relied on */
 #define BEHIND_MIN	(1u << 20)	/* bytes of a write: for less each its own write-back is too much */
-#define TAIL		(4u << 20)	/* appended in small pieces: written back in such */
-#define TAIL_MAX	(1u << 30)	/* not dropped for so long: given up */
 
 static uint32_t no_behind;	/* RWF_DONTCACHE was refused */
 
@@ -56,31 +53,6 @@ static bool warm(struct file *f, int fd, uint64_t off, size_t want, uint64_t siz
 	return true;
 }
 
-/*
- * A file of which nothing is cached, read from its beginning: the page cache is
- * as fast as a stream, or faster, and all that will be there is ours.
- */
-static bool skim(struct file *f, int fd, uint64_t off, uint64_t end, uint64_t size)
-{
-	uint64_t from = GET(f->lately.skim_from), to = GET(f->lately.skim_to), pages;
-
-	if (to == 0) {
-		if (off != 0 || size <= SMALL_FILE || f->twin < 0 ||
-		    !cache_pages(fd, 0, (size_t)size, &pages) || pages > 0)
-			return false;
-		from = 0;
-	}
-	if (end > to)
-		to = end;
-	if (to - from >= 2 * SKIM) {	/* not too close: it may be read again */
-		sys_fadvise(f->twin, (int64_t)from, SKIM, POSIX_FADV_DONTNEED);
-		from += SKIM;
-	}
-	SET(f->lately.skim_from, from);
-	SET(f->lately.skim_to, to);
-	return true;
-}
-
 static enum reason choose_read(struct file *f, int fd, const struct plan *p, uint64_t size, uint64_t off)
 {
 	const size_t want = plan_len(p);
@@ -88,7 +60,7 @@ static enum reason choose_read(struct file *f, int fd, const struct plan *p, uin
 
 	if (stream_has(f, off))
 		return REASON_NONE;
-	if (skim(f, fd, off, off + want, size))
+	if (behind_read(f, off, off + want, follows))
 		return REASON_skimmed;
 	if (warm(f, fd, off, want, size, follows)) {
 		stream_passed(f, off, off + want);
@@ -97,7 +69,7 @@ static enum reason choose_read(struct file *f, int fd, const struct plan *p, uin
 	if (want >= state_config.auto_read)
 		return REASON_NONE;
 	/* In a sequence, or perhaps at its beginning: the kernel would read far ahead into the cache. */
-	if (size > SMALL_FILE && follows && GET(f->patience) == 0)
+	if (size > BEHIND_SMALL && follows && GET(f->patience) == 0)
 		return REASON_NONE;
 	if (GET(f->patience) > 0)
 		SET(f->patience, GET(f->patience) - 1);
@@ -117,58 +89,13 @@ static size_t whole_blocks(const struct plan *p)
 	return sum;
 }
 
-/* What is on the disk by now is dropped; how far that went is asked for. */
-static void drop_written(struct file *f, uint64_t from, uint64_t to)
-{
-	uint64_t pages = 0;
-
-	sys_fadvise(f->twin, (int64_t)from, (int64_t)(to - from), POSIX_FADV_DONTNEED);
-	if (to - from >= TAIL_MAX || !cache_pages(f->twin, from, (size_t)(to - from), &pages) || pages == 0)
-		from = to;
-	SET(f->lately.tail_from, from);
-}
-
-/*
- * Appended in small pieces, by requests that passed as well: each time that there
- * is enough of it its write-back is begun, and what was begun before is dropped.
- * Only what lay beyond the end of the file when we first looked.
- */
-static void drop_tail(struct file *f, uint64_t size, uint64_t off, size_t len)
-{
-	const uint64_t end = off + len;
-
-	if (off < size || f->twin < 0)
-		return;
-	if (GET(f->lately.tail_to) == 0 || off < GET(f->lately.tail_to) || off - GET(f->lately.tail_to) > PASS_BYTES) {
-		SET(f->lately.tail_from, off);
-		SET(f->lately.tail_begun, off);
-	}
-	SET(f->lately.tail_to, end);
-	if (end - GET(f->lately.tail_begun) < TAIL)
-		return;
-	if (GET(f->lately.tail_from) < GET(f->lately.tail_begun))
-		drop_written(f, GET(f->lately.tail_from), GET(f->lately.tail_begun));
-	sys_sync_range(f->twin, (int64_t)GET(f->lately.tail_begun), (int64_t)(end - GET(f->lately.tail_begun)),
-		       SYNC_FILE_RANGE_WRITE);
-	SET(f->lately.tail_begun, end & ~(uint64_t)(PAGE - 1));
-}
-
-void auto_retiring(struct file *f)
-{
-	if (GET(f->lately.skim_to) > 0 && file_twin_ok(f))
-		sys_fadvise(f->twin, 0, 0, POSIX_FADV_DONTNEED);
-	if (GET(f->lately.tail_to) > GET(f->lately.tail_from) + TAIL && file_twin_ok(f))
-		sys_fadvise(f->twin, (int64_t)GET(f->lately.tail_from),
-			    (int64_t)(GET(f->lately.tail_to) - GET(f->lately.tail_from)), POSIX_FADV_DONTNEED);
-}
-
 bool auto_source_warm(const struct file *f, int fd, uint64_t off, size_t len)
 {
 	return state_config.mode == MODE_auto && !f->rescue && cached(fd, off, len < HORIZON ? len : HORIZON);
 }
 
 static enum reason choose_write(struct file *f, const struct request *rq, const struct plan *p,
-				uint64_t size, uint64_t off)
+				uint64_t off)
 {
 	uint64_t dirty;
 
@@ -177,7 +104,7 @@ static enum reason choose_write(struct file *f, const struct request *rq, const 
 		return REASON_NONE;
 	if (rq->len >= BEHIND_MIN && !GET(no_behind))
 		return REASON_behind;
-	drop_tail(f, size, off, rq->len);
+	behind_write(f, off, rq->len);
 	return REASON_small;
 }
 
@@ -197,32 +124,57 @@ ssize_t auto_write_behind(const struct request *rq)
 
 /* ---- what is learned of it ----------------------------------------------- */
 
-/* So many more may pass unasked: twice as many each time. */
-static void learn(struct file *f, enum op op, enum reason why, size_t len)
+/* So many bytes more may pass unasked: twice as many each time. */
+static void pass(struct file *f, enum op op, uint32_t max)
 {
-	uint32_t streak = GET(f->lately.streak[op]), pass;
+	const uint32_t streak = GET(f->lately.streak[op]) < max ? GET(f->lately.streak[op]) + 1 : max;
 
-	if (why == REASON_NONE || (why == REASON_small && op == OP_READ)) {
-		SET(f->lately.streak[op], 0);
-		SET(f->lately.pass[op], 0);
-		return;
-	}
-	if (streak < STREAK_MAX)
-		SET(f->lately.streak[op], ++streak);
-	pass = 1u << streak;
-	if (len > 0 && pass > PASS_BYTES / len)
-		pass = (uint32_t)(PASS_BYTES / len);
+	SET(f->lately.streak[op], streak);
+	SET(f->lately.pass[op], AUTO_PASS_MIN << streak);
+}
+
+static void learn(struct file *f, enum op op, enum reason why)
+{
+	const bool small_read = why == REASON_small && op == OP_READ;
+	const bool lone = small_read && GET(f->lately.lone);
+
+	SET(f->lately.lone, small_read && !lone);
 	if (op == OP_WRITE)
 		SET(f->lately.behind, why == REASON_behind);
-	SET(f->lately.pass[op], pass);
+	/* Cold, and small: only two such in a row show that there is no sequence. */
+	if (small_read && !lone)
+		return;
+	if (why == REASON_NONE)
+		SET(f->lately.streak[op], 0);
+	else
+		pass(f, op, lone ? LONE_MAX : STREAK_MAX);
+}
+
+/* The file's row says what was decided of it. */
+static void show(struct file *f, enum op op, enum reason why)
+{
+	const uint16_t answer = (uint16_t)(why + 1), last = GET(f->lately.why[op]);
+	struct ledger_file *row;
+
+	if (answer == last)
+		return;
+	SET(f->lately.why[op], answer);
+	row = adopt_row(f);
+	if (!row)
+		return;
+	SET(row->auto_last[op], answer);
+	if (last != 0)
+		__atomic_fetch_add(&row->auto_changes, 1, __ATOMIC_RELAXED);
 }
 
 enum reason auto_choose(struct file *f, const struct request *rq, const struct plan *p, uint64_t size,
 			uint64_t off)
 {
-	enum reason why = rq->op == OP_READ ? choose_read(f, rq->fd, p, size, off) :
-					      choose_write(f, rq, p, size, off);
+	enum reason why;
 
-	learn(f, rq->op, why, rq->len);
+	behind_look(f, rq->fd, size);
+	why = rq->op == OP_READ ? choose_read(f, rq->fd, p, size, off) : choose_write(f, rq, p, off);
+	learn(f, rq->op, why);
+	show(f, rq->op, why);
 	return why;
 }

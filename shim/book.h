@@ -139,15 +139,17 @@ static inline void book_not_file(struct ledger *l, enum op op, size_t asked, ssi
 	}
 }
 
-/* A read through the page cache, the whole call, where state_alone(). */
-static inline void book_read_alone(struct ledger *l, struct ledger_file *row, enum reason why, size_t asked,
-				   uint64_t n)
+/* A read or write through the page cache, the whole call, where state_alone(). */
+static inline void book_alone(struct ledger *l, struct ledger_file *row, enum op op, enum reason why,
+			      size_t asked, uint64_t n)
 {
+	const bool read = op == OP_READ;
+
 	book_add_alone(&l->counters[COUNTER_calls], 1);
 	book_add_alone(&l->counters[COUNTER_asked_bytes], asked);
 	book_add_alone(&l->counters[COUNTER_not_transferred_bytes], asked - n);
-	book_add_alone(&l->counters[COUNTER_read_bytes], n);
-	book_add_alone(&l->counters[COUNTER_seen_rchar], n);
+	book_add_alone(&l->counters[read ? COUNTER_read_bytes : COUNTER_written_bytes], n);
+	book_add_alone(&l->counters[read ? COUNTER_seen_rchar : COUNTER_seen_wchar], n);
 	book_add_alone(&l->routes[ROUTE_cached].calls, 1);
 	book_add_alone(&l->routes[ROUTE_cached].bytes, n);
 	book_add_alone(&l->reasons[why].calls, 1);
@@ -157,7 +159,7 @@ static inline void book_read_alone(struct ledger *l, struct ledger_file *row, en
 	book_add_alone(&row->routes[ROUTE_cached].calls, 1);
 	book_add_alone(&row->routes[ROUTE_cached].bytes, n);
 	book_add_alone(&row->reason_bytes[why], n);
-	book_add_alone(&row->read_bytes, n);
+	book_add_alone(read ? &row->read_bytes : &row->written_bytes, n);
 }
 
 /* The row of an open file; its number for the table's words. */

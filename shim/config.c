@@ -108,6 +108,10 @@ static bool set_count(struct config *c, enum config_id id, uint64_t n)
 		c->backtrace = (uint32_t)n;
 		return true;
 	}
+	if (id == CONFIG_AUTO_EFFORT && n <= 100) {
+		c->auto_effort = (uint32_t)n;
+		return true;
+	}
 	if (id == CONFIG_RECORDS && n <= CONFIG_RECORDS_MAX) {
 		c->records = (uint32_t)n;
 		return true;

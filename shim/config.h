@@ -43,6 +43,7 @@ struct config {
 	uint64_t stream;		/* bytes in flight for one reader; 0: no streams */
 	uint64_t stream_age_ns;
 	uint64_t auto_read, auto_write;	/* bytes from which on mode auto goes direct */
+	uint32_t auto_effort;		/* percent of the time */
 	uint32_t strict_align;		/* bytes, 512 or 4096; 0: what the file wants */
 	uint32_t backtrace;		/* frames, 0..8 */
 	uint32_t records;		/* requests kept */

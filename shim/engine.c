@@ -236,14 +236,14 @@ static enum reason make_plan(struct plan *p, struct file *f, const struct reques
 	plan_build(p, &in);
 	if (p->n == 0)
 		return REASON_eof;
-	/* All of it cached: one call of the kernel's own is all it takes. */
-	if (p->n == 1 && p->seg[0].kind == SEG_CACHED && !f->rescue)
-		return p->seg[0].reason;
 	if (state_config.mode == MODE_auto && !f->rescue) {
 		why = auto_choose(f, rq, p, g->size, (uint64_t)off);
 		if (why != REASON_NONE)
 			return why;
 	}
+	/* All of it cached: one call of the kernel's own is all it takes. */
+	if (p->n == 1 && p->seg[0].kind == SEG_CACHED && !f->rescue)
+		return p->seg[0].reason;
 	if (rq->op == OP_WRITE && passes_limit(off, rq->len))
 		return REASON_file_limit;
 	if (rq->op == OP_READ && f->block_device && !f->rescue &&

@@ -41,8 +41,8 @@ bool way_adopt(struct way *w, int fd);
 /* An observed descriptor in mode strict: way_run is to look at the request. Signals are held. */
 bool way_strict(struct way *w, int fd);
 
-/* Is a data call on fd for way_run? A cancellation point if so. */
-static inline bool way_in(struct way *w, int fd, enum op op)
+/* Is a data call of n bytes on fd for way_run? A cancellation point if so. */
+static inline bool way_in(struct way *w, int fd, enum op op, size_t n)
 {
 	const bool ready = state_ready();	/* first: in a fork child it changes the table */
 
@@ -52,7 +52,7 @@ static inline bool way_in(struct way *w, int fd, enum op op)
 	w->start_ns = __builtin_expect(note_on, 0) && ready ? note_start() : 0;
 	if (__builtin_expect(ready && fdtab_tag(w->word) == FD_PLAIN, 1))
 		return __builtin_expect(observe_strict, 0) && way_strict(w, fd);
-	if (ready && auto_passes(w->word, op)) {
+	if (ready && auto_passes(w->word, op, n)) {
 		w->why = REASON_settled;
 		return false;
 	}
@@ -74,7 +74,7 @@ static inline bool way_in_write(struct way *w, int fd, size_t n)
 	w->start_ns = __builtin_expect(note_on, 0) && ready ? note_start() : 0;
 	if (n < PLAN_BLOCK && ready && fdtab_tag(w->word) == FD_FILE && !(w->word & FD_RESCUE))
 		return false;
-	return way_in(w, fd, OP_WRITE);
+	return way_in(w, fd, OP_WRITE, n);
 }
 
 /*

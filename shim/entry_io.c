@@ -68,24 +68,23 @@ static inline ssize_t observed_done(uint64_t word, const struct request *rq, lon
 	return entry_result(r);
 }
 
-/* Mode auto, and the file's reads pass unasked: the same way again. */
-static inline bool settled_and_alone(int fd, uint64_t *word)
+/* Mode auto, and such requests on the file pass unasked: the same way again. */
+static inline bool settled_and_alone(int fd, enum op op, size_t n, uint64_t *word)
 {
 	const bool ready = state_ready();
 
 	*word = fdtab_get(fd);
-	return ready && state_alone() && real_io_is_libc && !note_on && auto_passes(*word, OP_READ);
+	return ready && state_alone() && real_io_is_libc && !note_on && auto_passes(*word, op, n);
 }
 
-static inline ssize_t settled_done(uint64_t word, size_t n, long r, uint32_t generation)
+static inline ssize_t settled_done(uint64_t word, enum op op, size_t n, long r, uint32_t generation)
 {
 	struct ledger *l = book_of(generation);
 
 	if (r < 0 || l == &book_spare)
 		book_call_in(l, clipped(n), r);
 	else
-		book_read_alone(l, adopt_row(file_peek(word)), REASON_settled, clipped(n),
-				(uint64_t)r);
+		book_alone(l, adopt_row(file_peek(word)), op, REASON_settled, clipped(n), (uint64_t)r);
 	return entry_result(r);
 }
 
@@ -107,16 +106,21 @@ static __attribute__((noinline)) ssize_t read_any(int fd, void *buf, size_t n, c
 
 	if (quick(fd, buf, n, -1))
 		return (ssize_t)n;
-	if (way_in(&w, fd, OP_READ) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_READ, n) && way_run(&w, &rq, &r))
 		return r;
 	return way_book(&w, &rq, n, real.read(fd, buf, n));
 }
 
 /* Mode auto: the file's writes pass, and the page cache is to let go of them. */
+static inline bool goes_behind(uint64_t word)
+{
+	return file_peek(word)->lately.behind;
+}
+
 static inline bool passed_behind(const struct way *w)
 {
 	return __builtin_expect(w->why == REASON_settled, 0) && fdtab_tag(w->word) == FD_FILE &&
-	       file_peek(w->word)->lately.behind;
+	       goes_behind(w->word);
 }
 
 static ssize_t write_behind(const struct request *rq)
@@ -131,7 +135,7 @@ static ssize_t write_behind(const struct request *rq)
  */
 static bool run_again(struct way *w, struct request *rq, int saved_errno, ssize_t *r)
 {
-	if (errno != EINVAL || fdtab_tag(w->word) != FD_FILE || !way_in(w, rq->fd, OP_WRITE) ||
+	if (errno != EINVAL || fdtab_tag(w->word) != FD_FILE || !way_in(w, rq->fd, OP_WRITE, AUTO_PASS_VECTOR) ||
 	    !way_run(w, rq, r))
 		return false;
 	if (*r >= 0)
@@ -181,10 +185,10 @@ EXPORT ssize_t read(int fd, void *buf, size_t n)
 	if (!plain_and_alone(fd)) {
 		if (observed_and_alone(fd, &word))
 			return read_observed(fd, buf, n, word, CALLER);
-		if (settled_and_alone(fd, &word)) {
+		if (settled_and_alone(fd, OP_READ, n, &word)) {
 			generation = state_generation;
 			pthread_testcancel();
-			return settled_done(word, n, sys_inline3(SYS_read, fd, sys_ptr(buf), (long)n), generation);
+			return settled_done(word, OP_READ, n, sys_inline3(SYS_read, fd, sys_ptr(buf), (long)n), generation);
 		}
 		return read_any(fd, buf, n, CALLER);
 	}
@@ -196,9 +200,19 @@ EXPORT ssize_t read(int fd, void *buf, size_t n)
 EXPORT ssize_t write(int fd, const void *buf, size_t n)
 {
 	uint32_t generation;
+	uint64_t word;
+	long r;
 
-	if (!plain_and_alone(fd))
+	if (!plain_and_alone(fd)) {
+		if (settled_and_alone(fd, OP_WRITE, n, &word) && !goes_behind(word)) {
+			generation = state_generation;
+			pthread_testcancel();
+			r = sys_inline3(SYS_write, fd, sys_ptr(buf), (long)n);
+			if (r != -EINVAL)	/* as in run_again */
+				return settled_done(word, OP_WRITE, n, r, generation);
+		}
 		return write_any(fd, buf, n, CALLER);
+	}
 	generation = state_generation;
 	pthread_testcancel();
 	return plain_done(OP_WRITE, n, sys_inline3(SYS_write, fd, sys_ptr(buf), (long)n), generation);
@@ -220,15 +234,15 @@ static inline ssize_t pread_any(int fd, void *buf, size_t n, off_t off, const vo
 		return observed_done(word, &rq, sys_inline4(SYS_pread64, fd, sys_ptr(buf), (long)n, off),
 				     generation);
 	}
-	if (settled_and_alone(fd, &word)) {
+	if (settled_and_alone(fd, OP_READ, n, &word)) {
 		const uint32_t generation = state_generation;
 
 		pthread_testcancel();
-		return settled_done(word, n, sys_inline4(SYS_pread64, fd, sys_ptr(buf), (long)n, off), generation);
+		return settled_done(word, OP_READ, n, sys_inline4(SYS_pread64, fd, sys_ptr(buf), (long)n, off), generation);
 	}
 	if (off >= 0 && quick(fd, buf, n, off))
 		return (ssize_t)n;
-	if (way_in(&w, fd, OP_READ) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_READ, n) && way_run(&w, &rq, &r))
 		return r;
 	return way_book(&w, &rq, n, real.pread(fd, buf, n, off));
 }
@@ -238,11 +252,12 @@ EXPORT ssize_t pread(int fd, void *buf, size_t n, off_t off)
 	return pread_any(fd, buf, n, off, CALLER);
 }
 
-EXPORT ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
+static __attribute__((noinline)) ssize_t pwrite_any(int fd, const void *buf, size_t n, off_t off,
+						    const void *caller)
 {
 	const struct iovec iov = { (void *)(uintptr_t)buf, n };
 	struct request rq = { .op = OP_WRITE, .fd = fd, .positional = true, .off = off,
-			      .iov = &iov, .iovcnt = 1, .caller = CALLER };
+			      .iov = &iov, .iovcnt = 1, .caller = caller };
 	struct way w;
 	const int saved = errno;
 	ssize_t r;
@@ -255,13 +270,29 @@ EXPORT ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
 	return way_book(&w, &rq, n, r);
 }
 
+EXPORT ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
+{
+	uint64_t word;
+
+	if (settled_and_alone(fd, OP_WRITE, n, &word) && !goes_behind(word)) {
+		const uint32_t generation = state_generation;
+		long r;
+
+		pthread_testcancel();
+		r = sys_inline4(SYS_pwrite64, fd, sys_ptr(buf), (long)n, off);
+		if (r != -EINVAL)
+			return settled_done(word, OP_WRITE, n, r, generation);
+	}
+	return pwrite_any(fd, buf, n, off, CALLER);
+}
+
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 {
 	struct request rq = { .op = OP_READ, .fd = fd, .vector = true, .iov = iov, .iovcnt = n, .caller = CALLER };
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd, OP_READ) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_READ, AUTO_PASS_VECTOR) && way_run(&w, &rq, &r))
 		return r;
 	r = real.readv(fd, iov, n);
 	return way_book(&w, &rq, sum_of(iov, n, r), r);
@@ -273,7 +304,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd, OP_WRITE) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_WRITE, AUTO_PASS_VECTOR) && way_run(&w, &rq, &r))
 		return r;
 	r = real.writev(fd, iov, n);
 	return way_book(&w, &rq, sum_of(iov, n, r), r);
@@ -286,7 +317,7 @@ EXPORT ssize_t preadv(int fd, const struct iovec *iov, int n, off_t off)
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd, OP_READ) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_READ, AUTO_PASS_VECTOR) && way_run(&w, &rq, &r))
 		return r;
 	r = real.preadv(fd, iov, n, off);
 	return way_book(&w, &rq, sum_of(iov, n, r), r);
@@ -299,7 +330,7 @@ EXPORT ssize_t pwritev(int fd, const struct iovec *iov, int n, off_t off)
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd, OP_WRITE) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_WRITE, AUTO_PASS_VECTOR) && way_run(&w, &rq, &r))
 		return r;
 	r = real.pwritev(fd, iov, n, off);
 	return way_book(&w, &rq, sum_of(iov, n, r), r);
@@ -313,7 +344,7 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t off, int fl
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd, OP_READ) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_READ, AUTO_PASS_VECTOR) && way_run(&w, &rq, &r))
 		return r;
 	r = real.preadv2(fd, iov, n, off, flags);
 	return way_book(&w, &rq, sum_of(iov, n, r), r);
@@ -326,7 +357,7 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t off, int f
 	struct way w;
 	ssize_t r;
 
-	if (way_in(&w, fd, OP_WRITE) && way_run(&w, &rq, &r))
+	if (way_in(&w, fd, OP_WRITE, AUTO_PASS_VECTOR) && way_run(&w, &rq, &r))
 		return r;
 	r = real.pwritev2(fd, iov, n, off, flags);
 	return way_book(&w, &rq, sum_of(iov, n, r), r);

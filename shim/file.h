@@ -16,16 +16,27 @@
 #define FILE_SLOTS 4096
 #define FILE_SEQS 8
 
-/* What mode auto has seen of the file (auto.c); hints, raced for. */
+/* What mode auto has seen of the file (auto.c, behind.c); hints, raced for. */
 struct file_lately {
-	uint32_t pass[2];	/* by operation: requests to pass before it is asked again */
+	uint32_t pass[2];	/* by operation: bytes to pass before it is asked again */
 	uint32_t streak[2];	/* answers in a row that left it to the page cache */
+	uint16_t why[2];	/* 1 + the last answer, as in the ledger's row */
 	uint32_t behind;	/* writes pass with RWF_DONTCACHE */
+	uint32_t lone;		/* the last read was cold, small, and in no sequence */
 	uint64_t warm_from, warm_to;	/* known to be in the page cache, bytes */
-	/* Cold when its reading began: dropped up to there, read up to there; 0: it is not skimmed. */
-	uint64_t skim_from, skim_to;
-	/* Appended through the page cache: not dropped yet from, write-back begun up to, end. */
-	uint64_t tail_from, tail_begun, tail_to;
+	/* From there on nothing was in the page cache when it was looked at first. */
+	uint32_t looked;
+	uint32_t cold;		/* and that is most of it */
+	uint64_t ours;
+	/* Read in sequence since start: dropped up to from, read up to to. */
+	uint64_t skim_start, skim_from, skim_to;
+	uint32_t skim_trust;	/* 0: it is no sequence */
+	uint32_t read;		/* what was written may be read again: it stays until the end */
+	/* Written in sequence: dropped up to from, write-back begun up to begun, written up to to; more at next. */
+	uint64_t tail_from, tail_begun, tail_to, tail_next;
+	/* For what was written: time that may be taken, as of now and the process's CPU time then. */
+	int64_t credit_ns;
+	uint64_t now_ns, cpu_ns;
 };
 
 struct file {

@@ -74,6 +74,9 @@ struct ledger_file {
 	uint32_t align_from;	/* enum align_from */
 	uint32_t used;		/* 1 once the row is filled in */
 	uint32_t block_device;
+	/* Mode auto's last answer for reads and for writes: 1 + enum reason (REASON_NONE: direct); 0: none. */
+	uint16_t auto_last[2];
+	uint32_t auto_changes;	/* from one answer to another */
 	struct ledger_sum routes[ROUTES];
 	uint64_t reason_bytes[REASONS];
 	uint64_t classes[CLASSES];	/* bytes */

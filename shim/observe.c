@@ -118,7 +118,7 @@ static bool book_plain(struct ledger *l, struct ledger_file *row, uint64_t word,
 		book_add_alone(pos, asked);
 	misaligned = ((uintptr_t)rq->iov[0].iov_base & (row->mem_align - 1)) != 0;
 	class = misaligned ? CLASS_memory : CLASS_as_is;
-	book_read_alone(l, row, REASON_observed, asked, asked);
+	book_alone(l, row, OP_READ, REASON_observed, asked, asked);
 	book_add_alone(&l->counters[COUNTER_misaligned_calls], misaligned);
 	book_add_alone(&l->classes[class], asked);
 	book_add_alone(&row->classes[class], asked);

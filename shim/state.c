@@ -1,7 +1,7 @@
 #include "state.h"
 
 #include "ahead.h"
-#include "auto.h"
+#include "behind.h"
 #include "book.h"
 #include "entry.h"
 #include "file.h"
@@ -114,7 +114,7 @@ static void retiring(struct file *f)
 {
 	window_end_of(f);
 	if (state_config.mode == MODE_auto)
-		auto_retiring(f);
+		behind_end(f);
 }
 
 static void first_start(void)
@@ -258,7 +258,7 @@ void entry_finish(enum ledger_state state)
 	book_now();
 	window_finish();
 	if (state_config.mode == MODE_auto)
-		file_each(auto_retiring);
+		file_each(behind_end);
 	book_witness(state);
 	if (state_config.log)
 		log_report(state_config.log);

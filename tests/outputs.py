@@ -248,6 +248,7 @@ def check_trace(json_path, lines, chrome):
     for what in (head, trace["otherData"]):
         same("kept", what["kept"], report["records"]["kept"])
         same("overwritten", what["overwritten"], report["records"]["overwritten"])
+        same("incomplete", what["incomplete"], report["records"]["incomplete"])
     same("lines", len(requests), head["kept"])
     same("events", len(events), head["kept"])
     same("by time", [r["start_ns"] for r in requests], sorted(r["start_ns"] for r in requests))

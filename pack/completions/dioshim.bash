@@ -3,7 +3,7 @@
 
 _dioshim_options() {	# COMMAND
 	local settings="--mode= --log= --dir= --include= --exclude= --min-file= --pool= --chunk=
-		--stream= --stream-age= --auto-read= --auto-write= --backtrace= --records="
+		--stream= --stream-age= --auto-read= --auto-write= --auto-effort= --backtrace= --records="
 	local forms="--csv= --html= --openmetrics= --trace= --trace-format="
 	case $1 in
 	'') ;;
@@ -81,7 +81,7 @@ _dioshim() {
 	--prepare)
 		COMPREPLY=($(compgen -c -- "$cur"))
 		return ;;
-	--tune-size | --min-file | --pool | --chunk | --stream | --stream-age | --auto-read | --auto-write | --backtrace | --records | \
+	--tune-size | --min-file | --pool | --chunk | --stream | --stream-age | --auto-read | --auto-write | --auto-effort | --backtrace | --records | \
 		--runs | --interval | -n | -i)
 		return ;;
 	esac

@@ -7,7 +7,7 @@ function __dioshim_program
 	set -l words (commandline -opc) (commandline -ct)
 	contains -- "$words[2]" run compare; or return 1
 	argparse -s mode= log= dir= include= exclude= min-file= pool= chunk= stream= stream-age= \
-		auto-read= auto-write= backtrace= records= csv= html= openmetrics= trace= trace-format= o/output= j/json= e/explain F/fail-on-misaligned \
+		auto-read= auto-write= auto-effort= backtrace= records= csv= html= openmetrics= trace= trace-format= o/output= j/json= e/explain F/fail-on-misaligned \
 		n/runs= cold prepare= q/quiet -- $words[3..-1] 2>/dev/null
 	or return 1
 	set -q argv[1]; or return 1
@@ -57,6 +57,7 @@ complete -c dioshim -n $when -l stream -x -d 'How far to read ahead'
 complete -c dioshim -n $when -l stream-age -x -d 'Read ahead in files unchanged for so long'
 complete -c dioshim -n $when -l auto-read -x -d 'Mode auto: cold reads go direct from here on'
 complete -c dioshim -n $when -l auto-write -x -d 'Mode auto: writes go direct from here on'
+complete -c dioshim -n $when -l auto-effort -x -d 'Mode auto: percent of the time that dropping what is written may take'
 complete -c dioshim -n $when -l backtrace -x -d 'Book requests by call site'
 complete -c dioshim -n $when -l records -x -d 'Keep the newest requests'
 complete -c dioshim -n '__dioshim_program >/dev/null' -a '(__dioshim_complete_program)'

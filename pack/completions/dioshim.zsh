@@ -22,6 +22,7 @@ settings=(
 	'--stream-age=[read ahead in files unchanged for so long]:milliseconds:'
 	'--auto-read=[mode auto: cold reads go direct from here on]:bytes:'
 	'--auto-write=[mode auto: writes go direct from here on]:bytes:'
+	'--auto-effort=[mode auto: percent of the time that dropping what is written may take]:percent:'
 	'--backtrace=[book requests by call site]:return addresses:'
 	'--records=[keep the newest requests]:number:'
 )

@@ -9,7 +9,7 @@ FUZZ_SMOKE := $(addprefix $(B)/fuzz/smoke_,answers config engine ledger plan)
 
 FUZZ_answers := $(addprefix shim/,align.c book.c book_map.c fdtab.c log.c own.c sys.c)
 FUZZ_config  := shim/config.c
-FUZZ_engine  := $(addprefix shim/,adopt.c ahead.c align.c auto.c book.c book_map.c cache.c config.c engine.c fdtab.c file.c locks.c \
+FUZZ_engine  := $(addprefix shim/,adopt.c ahead.c align.c auto.c behind.c book.c book_map.c cache.c config.c engine.c fdtab.c file.c locks.c \
                   mapped.c memory.c own.c plan.c policy.c pool.c seg_bounce.c seg_cached.c seg_direct.c stream.c \
                   sys.c window.c window_fill.c)
 FUZZ_ledger  := $(CLI_SRC) $(CLI_SHIM)

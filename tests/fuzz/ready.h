@@ -5,6 +5,7 @@
 #include "state.h"
 
 struct config state_config;
+uint32_t state_generation;
 struct state_fence state_fence = { STATE_READY };
 __thread int state_quiet, state_vforked;
 bool state_start(void) { return false; }

@@ -15,7 +15,8 @@ drop() { sync -d "$@"; for f; do dd if="$f" of=/dev/null iflag=nocache count=0 s
 warm() { cat "$@" >/dev/null; }
 
 auto() {	# COMMAND...
-	shim --mode auto --stream-age 20 -- "$@"
+	# shellcheck disable=SC2086
+	shim --mode auto --stream-age 20 ${effort-} -- "$@"
 }
 
 at_least() {	# GOT LEAST NAME
@@ -90,8 +91,9 @@ for _ in range(300):
 PY
 drop big
 auto "$PYTHON" -I -S random.py
-at_least "$(json 'sum(f.reasons.small.bytes for f in files if f.path.endswith("/big") and hasattr(f.reasons, "small"))')" $((280 * 4096)) \
+at_least "$(json 'sum(f.routes.cached.bytes for f in files if f.path.endswith("/big"))')" $((280 * 4096)) \
 	"random and small: through the page cache"
+is "$(json '[f.auto.read for f in files if f.path.endswith("/big")][0]')" small "random and small: the decision is shown"
 
 # ---- writes ------------------------------------------------------------------
 
@@ -134,7 +136,7 @@ drop tree/*
 sleep 0.1
 for command in "cp -r tree copy" "tar cf copy.tar tree"; do
 	# shellcheck disable=SC2086
-	auto $command
+	effort=--auto-effort=100 auto $command
 	is $? 0 "$command"
 	sync
 	sleep 0.2

@@ -59,7 +59,10 @@ for chain in "inner<middle<outer_a<calls read 1 4096" "inner<middle<outer_b<call
 done
 
 known "threads" threads --mode observe --backtrace 1 --records 1000
-is "$(json records.kept),$(json records.overwritten)" 1000,17000 "threads: a record of each call, the newest kept"
+# A thread that was held up for a whole round leaves no record, and is counted: at most one a thread.
+kept=$(json records.kept) incomplete=$(json records.incomplete)
+is "$((kept + incomplete)),$(json records.overwritten)" 1000,17000 "threads: a record of each call, the newest kept"
+is "$((incomplete <= 8))" 1 "threads: hardly any is incomplete" || echo "#   $incomplete" >&8
 known "threads, deep, on routed files" threads --mode direct --stream 0 --backtrace 3
 known "fork and exec" processes --mode observe --backtrace 1
 is "$(json 'len(processes)')" 4 "fork and exec: a ledger each"
@@ -76,7 +79,7 @@ SHIM_JSON=$SCRATCH/kept.json
 sites calls "$SHIM_JSON" | summed | cmp -s - "$SCRATCH/want"
 ok $? "killed: the sites are there" || sites calls "$SHIM_JSON" >&8
 add_up "killed"
-is "$(json records.kept),$(json records.overwritten)" 20,30 "killed: the newest records are there"
+is "$(json records.kept),$(json records.overwritten),$(json records.incomplete)" 20,30,0 "killed: the newest records are there"
 
 # In the middle of something: what is there is sound, and no site has more than all.
 for after in 0.02 0.05 0.11; do
