@@ -18,6 +18,7 @@ job_dd() {
 	for bs in 4k 1M; do
 		job dd "dd write $bs, fsync" new "$target" \
 			"dd if=$bulk of=$target bs=$bs conv=fsync status=none"
+		job dd "dd write $bs, no fsync" new "$target" "dd if=$bulk of=$target bs=$bs status=none"
 	done
 	rm -f "$target"
 }

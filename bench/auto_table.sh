@@ -8,6 +8,17 @@ auto_begin() {
 	: >"$auto_json"; : >"$auto_verdicts"; : >"$sweep_json"
 }
 
+# How near plain comes to the device: where it reaches it, nothing is 1.2 x faster.
+device_limit() {
+	find_fio_engine || return
+	measure -1 -w 0 -n 5 -p "cat $bulk >/dev/null; $bin/file drop $bulk" \
+		::= "$here/limit" $fio_engine read "$bulk" ::: dd if="$bulk" of=/dev/null bs=1M status=none
+	awk -v bytes="$((mib << 20))" '
+		$1 == "value" && $2 == 0 && $3 == 0 { limit = bytes / 1048576 / $4 * 1e9 }
+		$1 == "ratio" && $2 == 0 && $3 == 1 { printf "%-13s%.0f MiB/s (fio, four of 1 MiB in flight); cold dd of 1 MiB, plain, comes to %.2f of it\n",
+			"its limit", limit, 1 / $4 }' "$scratch/out"
+}
+
 # every COMMAND...: with all the files that the words of $files name or hold, of those that exist.
 every() { echo "find $files -type f -print0 2>/dev/null | xargs -0 -r $*"; }
 

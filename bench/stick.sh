@@ -17,17 +17,22 @@ make_database() {
 		SELECT i, randomblob(950) FROM c" >/dev/null || die "sqlite3 cannot make $1"
 }
 
+# One that measures the device's limit here, in $fio_engine.
+find_fio_engine() {
+	for fio_engine in io_uring libaio; do
+		"$here/limit" $fio_engine read "$data" >/dev/null 2>&1 && return
+	done
+	fio_engine=
+	false
+}
+
 # What can take part; the rest with the reason. The files are old enough for a
 # stream when this ends: 3.5 seconds.
 stick_begin() {
 	local why f
 
 	echo
-	fio_engine=
-	for f in io_uring libaio; do
-		"$here/limit" $f read "$data" >/dev/null 2>&1 && fio_engine=$f && break
-	done
-	[ "$fio_engine" ] || missing "the device's limit: no fio, or it cannot read here" fio
+	find_fio_engine || missing "the device's limit: no fio, or it cannot read here" fio
 	# The wrapper of the package knows where its library is.
 	nocache=$(grep -so '/[^" ]*/nocache\.so' "$(type -P nocache || echo /dev/null)")
 	[ -r "${nocache%%$'\n'*}" ] || { missing nocache nocache; nocache=; }

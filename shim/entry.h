@@ -61,8 +61,8 @@ static inline bool way_in(struct way *w, int fd, enum op op, size_t n)
 
 /*
  * A write shorter than a block covers no whole one, whatever the file: it is
- * an edge, and goes to the kernel as it is, without a guard. Rescued files
- * excepted: there the kernel would refuse it.
+ * an edge, and goes to the kernel as it is, without a guard. Excepted are rescued
+ * files, where the kernel would refuse it, and mode auto, which drops what is appended.
  */
 static inline bool way_in_write(struct way *w, int fd, size_t n)
 {
@@ -72,7 +72,8 @@ static inline bool way_in_write(struct way *w, int fd, size_t n)
 	w->why = REASON_edge;
 	w->generation = state_generation;
 	w->start_ns = __builtin_expect(note_on, 0) && ready ? note_start() : 0;
-	if (n < PLAN_BLOCK && ready && fdtab_tag(w->word) == FD_FILE && !(w->word & FD_RESCUE))
+	if (n < PLAN_BLOCK && ready && fdtab_tag(w->word) == FD_FILE && !(w->word & FD_RESCUE) &&
+	    state_config.mode != MODE_auto)
 		return false;
 	return way_in(w, fd, OP_WRITE, n);
 }
