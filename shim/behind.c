@@ -30,7 +30,7 @@ static uint64_t resident_end(int fd, uint64_t size)
 {
 	uint64_t off = 0, len = BEHIND_SMALL, end = 0, pages, sum = 0;
 
-	for (; off < size; off += len, len *= 4) {
+	for (; off < size && len > 0; off += len, len *= 4) {	/* 0: beyond 6 EiB */
 		if (!cache_pages(fd, off, (size_t)len, &pages))
 			return size;
 		sum += pages;
@@ -39,7 +39,7 @@ static uint64_t resident_end(int fd, uint64_t size)
 		if (pages > 0)
 			end = off + len;
 	}
-	return end;
+	return off < size ? size : end;
 }
 
 void behind_look(struct file *f, int fd, uint64_t size)
@@ -69,13 +69,13 @@ static bool affordable(struct file *f)
 {
 	struct file_lately *l = &f->lately;
 	const uint64_t now = sys_now_ns(CLOCK_MONOTONIC), cpu = sys_now_ns(CLOCK_PROCESS_CPUTIME_ID);
-	const uint64_t passed = now - GET(l->now_ns), ran = cpu - GET(l->cpu_ns);
+	const int64_t passed = (int64_t)(now - GET(l->now_ns)), ran = (int64_t)(cpu - GET(l->cpu_ns));
 	int64_t credit = GET(l->credit_ns);
 
 	if (state_config.auto_effort >= 100)
 		return true;
-	if (GET(l->now_ns) != 0)
-		credit += (int64_t)(passed / 100 * state_config.auto_effort + (passed > ran ? passed - ran : 0));
+	if (GET(l->now_ns) != 0 && passed > 0)	/* another thread may have looked later */
+		credit += passed / 100 * state_config.auto_effort + (passed > ran ? passed - ran : 0);
 	if (credit > CREDIT_MAX)
 		credit = CREDIT_MAX;
 	SET(l->credit_ns, credit);
@@ -113,27 +113,42 @@ static bool unclean(const struct file *f, uint64_t from, uint64_t to)
 	return cache_has(f->twin, from, (size_t)(to - from), &dirty) && dirty > 0;
 }
 
+/* From at on, where there is anything: of a sparse file most may be nothing, so in steps that double. */
+static uint64_t resident_from(const struct file *f, uint64_t at, uint64_t to)
+{
+	uint64_t step = PIECE, len, pages;
+
+	while (at < to) {
+		len = to - at < step ? to - at : step;
+		if (!cache_pages(f->twin, at, (size_t)len, &pages))
+			return to;
+		if (pages > 0 && len <= PIECE)
+			break;
+		at += pages > 0 ? 0 : len;
+		step = pages > 0 ? PIECE : step * 2;
+	}
+	return at;
+}
+
 /*
- * Piece by piece, as far as that may be paid; past what is not clean, or not. Returns
- * up to where nothing had to be left.
+ * Piece by piece, as far as that may be paid, up to what is not clean; or past it, and
+ * past what is not there. Returns up to where it came.
  */
 static uint64_t drop_clean(struct file *f, uint64_t from, uint64_t to, bool past)
 {
-	uint64_t gone = from, end;
+	uint64_t at = from, end;
 
-	for (uint64_t at = from; at < to && affordable(f); at = end) {
+	for (; at < to && affordable(f); at = end) {
+		if (past)
+			at = resident_from(f, at, to);
 		end = to - at < PIECE ? to : at + PIECE;
-		if (unclean(f, at, end)) {
-			if (!past)
-				break;
-			continue;
-		}
-		drop(f, at, end);
+		if (!unclean(f, at, end))
+			drop(f, at, end);
+		else if (!past)
+			break;
 		pay(f);
-		if (gone == at)
-			gone = end;
 	}
-	return gone;
+	return at;
 }
 
 /* ---- readers ------------------------------------------------------------- */
@@ -185,7 +200,7 @@ bool behind_read(struct file *f, uint64_t off, uint64_t end, bool follows)
 	to = GET(f->lately.skim_to);
 	if (end > to)
 		to = end;
-	if (to - from >= 2 * PIECE) {	/* not too close: it may be read again */
+	if (to >= from + 2 * PIECE) {	/* not too close: it may be read again */
 		drop(f, from, from + PIECE);
 		from += PIECE;
 	}
@@ -201,10 +216,10 @@ static void advance(struct file *f, uint64_t end)
 {
 	uint64_t begun = GET(f->lately.tail_begun);
 
-	if (begun - GET(f->lately.tail_from) > LOST)
+	if (begun > GET(f->lately.tail_from) + LOST)
 		SET(f->lately.tail_from, begun);
 	SET(f->lately.tail_from, drop_clean(f, GET(f->lately.tail_from), begun, false));
-	while (end - begun >= PIECE && affordable(f)) {
+	while (begun + PIECE <= end && affordable(f)) {	/* an fsync may have begun more */
 		sys_sync_range(f->twin, (int64_t)begun, PIECE, SYNC_FILE_RANGE_WRITE);
 		pay(f);
 		begun += PIECE;
