@@ -60,27 +60,46 @@ void behind_look(struct file *f, int fd, uint64_t size)
 
 /* ---- what it may cost ---------------------------------------------------- */
 
+/* The process's CPU time; and how often it gave the processor up by itself. */
+static uint64_t cpu_ns(uint64_t *waits)
+{
+	struct rusage ru = { 0 };
+
+	sys_getrusage(RUSAGE_SELF, &ru);
+	*waits = (uint64_t)ru.ru_nvcsw;
+	return (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000000u +
+	       (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * 1000u;
+}
+
 /*
  * Credit is a share of the time that has passed, and all the time in which the process
  * waited for something else: for its input, or because too much is dirty already. It
- * will wait again, and then a little less.
+ * will wait again, and then a little less. Where it did not wait it may not have run
+ * all the same: others had the processor, and that is not ours to spend.
  */
 static bool affordable(struct file *f)
 {
 	struct file_lately *l = &f->lately;
-	const uint64_t now = sys_now_ns(CLOCK_MONOTONIC), cpu = sys_now_ns(CLOCK_PROCESS_CPUTIME_ID);
-	const int64_t passed = (int64_t)(now - GET(l->now_ns)), ran = (int64_t)(cpu - GET(l->cpu_ns));
-	int64_t credit = GET(l->credit_ns);
+	const uint64_t now = sys_now_ns(CLOCK_MONOTONIC);
+	uint64_t waits, cpu;
+	int64_t credit = GET(l->credit_ns), passed, ran;
 
 	if (state_config.auto_effort >= 100)
 		return true;
-	if (GET(l->now_ns) != 0 && passed > 0)	/* another thread may have looked later */
-		credit += passed / 100 * state_config.auto_effort + (passed > ran ? passed - ran : 0);
+	cpu = cpu_ns(&waits);
+	passed = (int64_t)(now - GET(l->now_ns));
+	ran = (int64_t)(cpu - GET(l->cpu_ns));
+	if (GET(l->now_ns) != 0 && passed > 0) {	/* another thread may have looked later */
+		credit += passed / 100 * state_config.auto_effort;
+		if (passed > ran && waits != GET(l->waits))
+			credit += passed - ran;
+	}
 	if (credit > CREDIT_MAX)
 		credit = CREDIT_MAX;
 	SET(l->credit_ns, credit);
 	SET(l->now_ns, now);
 	SET(l->cpu_ns, cpu);
+	SET(l->waits, waits);
 	return credit > 0;
 }
 
@@ -88,10 +107,12 @@ static bool affordable(struct file *f)
 static void pay(struct file *f)
 {
 	const uint64_t now = sys_now_ns(CLOCK_MONOTONIC);
+	uint64_t waits;
 
 	__atomic_fetch_sub(&f->lately.credit_ns, (int64_t)(now - GET(f->lately.now_ns)), __ATOMIC_RELAXED);
 	SET(f->lately.now_ns, now);
-	SET(f->lately.cpu_ns, sys_now_ns(CLOCK_PROCESS_CPUTIME_ID));
+	SET(f->lately.cpu_ns, cpu_ns(&waits));
+	SET(f->lately.waits, waits);
 }
 
 /* ---- dropping ------------------------------------------------------------ */
