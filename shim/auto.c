@@ -117,7 +117,7 @@ ssize_t auto_write_behind(const struct request *rq)
 	behind.vector = true;
 	behind.rwf |= RWF_DONTCACHE;
 	r = engine_kernel_call(&behind, rq->fd);
-	if (r != -EOPNOTSUPP && r != -EINVAL && r != -ENOSYS)
+	if (r != -EOPNOTSUPP && r != -EINVAL && r != -ENOSYS && r != -EPERM)	/* EPERM: a filter's */
 		return r;
 	SET(no_behind, 1);
 	return engine_kernel_call(rq, rq->fd);
