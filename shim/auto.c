@@ -16,7 +16,6 @@
  */
 #define HORIZON		(32u << 20)
 #define READ_AHEAD	(8u << 20)	/* of the horizon, not to be relied on */
-#define BEHIND_MIN	(1u << 20)	/* bytes of a write: for less each its own write-back is too much */
 
 static uint32_t no_behind;	/* RWF_DONTCACHE was refused */
 
@@ -102,7 +101,7 @@ static enum reason choose_write(struct file *f, const struct request *rq, const 
 	/* What was cached before us stays so. */
 	if (whole_blocks(p) >= state_config.auto_write && !cache_has(rq->fd, off, rq->len, &dirty))
 		return REASON_NONE;
-	if (rq->len >= BEHIND_MIN && !GET(no_behind))
+	if (rq->len >= AUTO_BEHIND_MIN && !GET(no_behind))
 		return REASON_behind;
 	behind_write(f, off, rq->len);
 	return REASON_small;
@@ -113,10 +112,12 @@ ssize_t auto_write_behind(const struct request *rq)
 	struct request behind = *rq;
 	ssize_t r;
 
+	if (rq->positional && rq->off < 0)	/* EINVAL; pwritev2 would take -1 for the descriptor's own offset */
+		return engine_kernel_call(rq, rq->fd);
 	behind.vector = true;
 	behind.rwf |= RWF_DONTCACHE;
 	r = engine_kernel_call(&behind, rq->fd);
-	if (r != -EOPNOTSUPP && r != -EINVAL && r != -ENOSYS)
+	if (r != -EOPNOTSUPP && r != -EINVAL && r != -ENOSYS && r != -EPERM)	/* EPERM: a filter's */
 		return r;
 	SET(no_behind, 1);
 	return engine_kernel_call(rq, rq->fd);

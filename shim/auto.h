@@ -33,6 +33,7 @@ ssize_t auto_write_behind(const struct request *rq);
 /* Is a copy from there better left to the kernel? */
 bool auto_source_warm(const struct file *f, int fd, uint64_t off, size_t len);
 
+#define AUTO_BEHIND_MIN	(1u << 20)	/* bytes of a write: for less each its own write-back is too much */
 #define AUTO_PASS_MIN	8192u		/* bytes that a request counts as, at least */
 #define AUTO_PASS_VECTOR (512u << 10)	/* and a vector, whose sum is not known yet */
 

@@ -30,7 +30,7 @@ static uint64_t resident_end(int fd, uint64_t size)
 {
 	uint64_t off = 0, len = BEHIND_SMALL, end = 0, pages, sum = 0;
 
-	for (; off < size; off += len, len *= 4) {
+	for (; off < size && len > 0; off += len, len *= 4) {	/* 0: beyond 6 EiB */
 		if (!cache_pages(fd, off, (size_t)len, &pages))
 			return size;
 		sum += pages;
@@ -39,7 +39,7 @@ static uint64_t resident_end(int fd, uint64_t size)
 		if (pages > 0)
 			end = off + len;
 	}
-	return end;
+	return off < size ? size : end;
 }
 
 void behind_look(struct file *f, int fd, uint64_t size)
@@ -60,27 +60,46 @@ void behind_look(struct file *f, int fd, uint64_t size)
 
 /* ---- what it may cost ---------------------------------------------------- */
 
+/* The process's CPU time; and how often it gave the processor up by itself. */
+static uint64_t cpu_ns(uint64_t *waits)
+{
+	struct rusage ru = { 0 };
+
+	sys_getrusage(RUSAGE_SELF, &ru);
+	*waits = (uint64_t)ru.ru_nvcsw;
+	return (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000000u +
+	       (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * 1000u;
+}
+
 /*
  * Credit is a share of the time that has passed, and all the time in which the process
  * waited for something else: for its input, or because too much is dirty already. It
- * will wait again, and then a little less.
+ * will wait again, and then a little less. Where it did not wait it may not have run
+ * all the same: others had the processor, and that is not ours to spend.
  */
 static bool affordable(struct file *f)
 {
 	struct file_lately *l = &f->lately;
-	const uint64_t now = sys_now_ns(CLOCK_MONOTONIC), cpu = sys_now_ns(CLOCK_PROCESS_CPUTIME_ID);
-	const uint64_t passed = now - GET(l->now_ns), ran = cpu - GET(l->cpu_ns);
-	int64_t credit = GET(l->credit_ns);
+	const uint64_t now = sys_now_ns(CLOCK_MONOTONIC);
+	uint64_t waits, cpu;
+	int64_t credit = GET(l->credit_ns), passed, ran;
 
 	if (state_config.auto_effort >= 100)
 		return true;
-	if (GET(l->now_ns) != 0)
-		credit += (int64_t)(passed / 100 * state_config.auto_effort + (passed > ran ? passed - ran : 0));
+	cpu = cpu_ns(&waits);
+	passed = (int64_t)(now - GET(l->now_ns));
+	ran = (int64_t)(cpu - GET(l->cpu_ns));
+	if (GET(l->now_ns) != 0 && passed > 0) {	/* another thread may have looked later */
+		credit += passed / 100 * state_config.auto_effort;
+		if (passed > ran && waits != GET(l->waits))
+			credit += passed - ran;
+	}
 	if (credit > CREDIT_MAX)
 		credit = CREDIT_MAX;
 	SET(l->credit_ns, credit);
 	SET(l->now_ns, now);
 	SET(l->cpu_ns, cpu);
+	SET(l->waits, waits);
 	return credit > 0;
 }
 
@@ -88,10 +107,12 @@ static bool affordable(struct file *f)
 static void pay(struct file *f)
 {
 	const uint64_t now = sys_now_ns(CLOCK_MONOTONIC);
+	uint64_t waits;
 
 	__atomic_fetch_sub(&f->lately.credit_ns, (int64_t)(now - GET(f->lately.now_ns)), __ATOMIC_RELAXED);
 	SET(f->lately.now_ns, now);
-	SET(f->lately.cpu_ns, sys_now_ns(CLOCK_PROCESS_CPUTIME_ID));
+	SET(f->lately.cpu_ns, cpu_ns(&waits));
+	SET(f->lately.waits, waits);
 }
 
 /* ---- dropping ------------------------------------------------------------ */
@@ -113,27 +134,42 @@ static bool unclean(const struct file *f, uint64_t from, uint64_t to)
 	return cache_has(f->twin, from, (size_t)(to - from), &dirty) && dirty > 0;
 }
 
+/* From at on, where there is anything: of a sparse file most may be nothing, so in steps that double. */
+static uint64_t resident_from(const struct file *f, uint64_t at, uint64_t to)
+{
+	uint64_t step = PIECE, len, pages;
+
+	while (at < to) {
+		len = to - at < step ? to - at : step;
+		if (!cache_pages(f->twin, at, (size_t)len, &pages))
+			return to;
+		if (pages > 0 && len <= PIECE)
+			break;
+		at += pages > 0 ? 0 : len;
+		step = pages > 0 ? PIECE : step * 2;
+	}
+	return at;
+}
+
 /*
- * Piece by piece, as far as that may be paid; past what is not clean, or not. Returns
- * up to where nothing had to be left.
+ * Piece by piece, as far as that may be paid, up to what is not clean; or past it, and
+ * past what is not there. Returns up to where it came.
  */
 static uint64_t drop_clean(struct file *f, uint64_t from, uint64_t to, bool past)
 {
-	uint64_t gone = from, end;
+	uint64_t at = from, end;
 
-	for (uint64_t at = from; at < to && affordable(f); at = end) {
+	for (; at < to && affordable(f); at = end) {
+		if (past)
+			at = resident_from(f, at, to);
 		end = to - at < PIECE ? to : at + PIECE;
-		if (unclean(f, at, end)) {
-			if (!past)
-				break;
-			continue;
-		}
-		drop(f, at, end);
+		if (!unclean(f, at, end))
+			drop(f, at, end);
+		else if (!past)
+			break;
 		pay(f);
-		if (gone == at)
-			gone = end;
 	}
-	return gone;
+	return at;
 }
 
 /* ---- readers ------------------------------------------------------------- */
@@ -185,7 +221,7 @@ bool behind_read(struct file *f, uint64_t off, uint64_t end, bool follows)
 	to = GET(f->lately.skim_to);
 	if (end > to)
 		to = end;
-	if (to - from >= 2 * PIECE) {	/* not too close: it may be read again */
+	if (to >= from + 2 * PIECE) {	/* not too close: it may be read again */
 		drop(f, from, from + PIECE);
 		from += PIECE;
 	}
@@ -201,10 +237,10 @@ static void advance(struct file *f, uint64_t end)
 {
 	uint64_t begun = GET(f->lately.tail_begun);
 
-	if (begun - GET(f->lately.tail_from) > LOST)
+	if (begun > GET(f->lately.tail_from) + LOST)
 		SET(f->lately.tail_from, begun);
 	SET(f->lately.tail_from, drop_clean(f, GET(f->lately.tail_from), begun, false));
-	while (end - begun >= PIECE && affordable(f)) {
+	while (begun + PIECE <= end && affordable(f)) {	/* an fsync may have begun more */
 		sys_sync_range(f->twin, (int64_t)begun, PIECE, SYNC_FILE_RANGE_WRITE);
 		pay(f);
 		begun += PIECE;

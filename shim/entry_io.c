@@ -111,16 +111,16 @@ static __attribute__((noinline)) ssize_t read_any(int fd, void *buf, size_t n, c
 	return way_book(&w, &rq, n, real.read(fd, buf, n));
 }
 
-/* Mode auto: the file's writes pass, and the page cache is to let go of them. */
-static inline bool goes_behind(uint64_t word)
+/* Mode auto: the file's writes pass, and the page cache is to let go of one of that length. */
+static inline bool goes_behind(uint64_t word, size_t n)
 {
-	return file_peek(word)->lately.behind;
+	return n >= AUTO_BEHIND_MIN && file_peek(word)->lately.behind;
 }
 
-static inline bool passed_behind(const struct way *w)
+static inline bool passed_behind(const struct way *w, size_t n)
 {
 	return __builtin_expect(w->why == REASON_settled, 0) && fdtab_tag(w->word) == FD_FILE &&
-	       goes_behind(w->word);
+	       goes_behind(w->word, n);
 }
 
 static ssize_t write_behind(const struct request *rq)
@@ -154,7 +154,7 @@ static __attribute__((noinline)) ssize_t write_any(int fd, const void *buf, size
 
 	if (way_in_write(&w, fd, n) && way_run(&w, &rq, &r))
 		return r;
-	r = passed_behind(&w) ? write_behind(&rq) : real.write(fd, buf, n);
+	r = passed_behind(&w, n) ? write_behind(&rq) : real.write(fd, buf, n);
 	if (r < 0 && run_again(&w, &rq, saved, &r))
 		return r;
 	return way_book(&w, &rq, n, r);
@@ -204,7 +204,7 @@ EXPORT ssize_t write(int fd, const void *buf, size_t n)
 	long r;
 
 	if (!plain_and_alone(fd)) {
-		if (settled_and_alone(fd, OP_WRITE, n, &word) && !goes_behind(word)) {
+		if (settled_and_alone(fd, OP_WRITE, n, &word) && !goes_behind(word, n)) {
 			generation = state_generation;
 			pthread_testcancel();
 			r = sys_inline3(SYS_write, fd, sys_ptr(buf), (long)n);
@@ -264,7 +264,7 @@ static __attribute__((noinline)) ssize_t pwrite_any(int fd, const void *buf, siz
 
 	if (way_in_write(&w, fd, n) && way_run(&w, &rq, &r))
 		return r;
-	r = passed_behind(&w) ? write_behind(&rq) : real.pwrite(fd, buf, n, off);
+	r = passed_behind(&w, n) ? write_behind(&rq) : real.pwrite(fd, buf, n, off);
 	if (r < 0 && run_again(&w, &rq, saved, &r))
 		return r;
 	return way_book(&w, &rq, n, r);
@@ -274,7 +274,7 @@ EXPORT ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
 {
 	uint64_t word;
 
-	if (settled_and_alone(fd, OP_WRITE, n, &word) && !goes_behind(word)) {
+	if (settled_and_alone(fd, OP_WRITE, n, &word) && !goes_behind(word, n)) {
 		const uint32_t generation = state_generation;
 		long r;
 

@@ -377,6 +377,9 @@ void file_forked(void)
 		files[i].private = false;
 		files[i].direct_writes = 0;
 		files[i].streams = 0;
+		/* What is behind its parent's reader and writer is not for a child to drop. */
+		files[i].lately.skim_start = files[i].lately.skim_from = files[i].lately.skim_to;
+		files[i].lately.tail_to = 0;
 	}
 	fdtab_forget_users();
 	fdtab_map(recount, NULL);

@@ -34,9 +34,9 @@ struct file_lately {
 	uint32_t read;		/* what was written may be read again: it stays until the end */
 	/* Written in sequence: dropped up to from, write-back begun up to begun, written up to to; more at next. */
 	uint64_t tail_from, tail_begun, tail_to, tail_next;
-	/* For what was written: time that may be taken, as of now and the process's CPU time then. */
+	/* For what was written: time that may be taken, as of now, and how often the process had waited and its CPU time then. */
 	int64_t credit_ns;
-	uint64_t now_ns, cpu_ns;
+	uint64_t now_ns, cpu_ns, waits;
 };
 
 struct file {

@@ -302,6 +302,11 @@ static inline int sys_getrlimit(int what, struct rlimit *r)
 	return (int)sys_call(SYS_prlimit64, 0, what, 0, sys_ptr(r), 0, 0);
 }
 
+static inline int sys_getrusage(int who, struct rusage *ru)
+{
+	return (int)sys_call(SYS_getrusage, who, sys_ptr(ru), 0, 0, 0, 0);
+}
+
 static inline int sys_gettime(clockid_t clock, struct timespec *ts)
 {
 	return (int)sys_call(SYS_clock_gettime, clock, sys_ptr(ts), 0, 0, 0, 0);

@@ -125,6 +125,42 @@ is $? 0 "written over: the new bytes"
 auto dd if=other of=over bs=8M conv=notrunc,fsync status=none
 at_least "$(resident over)" $((before / 8 * 7)) "and with larger requests"
 
+# What passes unasked is refused as ever; and a file that an fsync has seen to is written on.
+cat >refused.py <<'PY'
+import errno, os
+fd = os.open("refused", os.O_RDWR | os.O_CREAT)
+for _ in range(3):
+    os.write(fd, bytes(1 << 20))
+try:
+    os.pwrite(fd, bytes(8192), -1)
+except OSError as e:
+    assert e.errno == errno.EINVAL
+assert os.fstat(fd).st_size == 3 << 20
+for i in range(360):
+    os.write(fd, bytes(200000))
+    if i == 199:
+        os.fsync(fd)
+PY
+effort=--auto-effort=100 auto timeout -s KILL 60 "$PYTHON" -I -S refused.py
+is $? 0 "pwrite at -1: EINVAL; writes after an fsync end"
+
+# A child that ends leaves alone what its parent goes on reading.
+cat >forks.py <<'PY'
+import os
+fd = os.open("big", os.O_RDONLY)
+while os.read(fd, 1 << 20):
+    if os.fork() == 0:
+        with open("refused.py", "rb", buffering=0) as f:
+            f.read(100)
+        os._exit(0)
+    os.wait()
+with open("/proc/self/io") as f, open("forks.bytes", "w") as to:
+    to.write(dict(line.split(": ") for line in f)["read_bytes"])
+PY
+drop big
+auto "$PYTHON" -I -S forks.py
+at_most "$(cat forks.bytes)" $((100 * MIB)) "children that end: the parent reads the disk once"
+
 # ---- whole programs ----------------------------------------------------------
 
 mkdir tree
