@@ -196,15 +196,18 @@ bool behind_read(struct file *f, uint64_t off, uint64_t end, bool follows)
 
 /* ---- writers ------------------------------------------------------------- */
 
-/* What was begun is dropped, and the write-back of more begun, as far as that may be paid. */
-static void advance(struct file *f, uint64_t end)
+/*
+ * What was begun is dropped, and the write-back of more begun, as far as that may be paid:
+ * up to where it has been written. Begun too early, what comes later would stay dirty.
+ */
+static void advance(struct file *f, uint64_t written)
 {
 	uint64_t begun = GET(f->lately.tail_begun);
 
 	if (begun - GET(f->lately.tail_from) > LOST)
 		SET(f->lately.tail_from, begun);
 	SET(f->lately.tail_from, drop_clean(f, GET(f->lately.tail_from), begun, false));
-	while (end - begun >= PIECE && affordable(f)) {
+	while (written - begun >= PIECE && affordable(f)) {
 		sys_sync_range(f->twin, (int64_t)begun, PIECE, SYNC_FILE_RANGE_WRITE);
 		pay(f);
 		begun += PIECE;
@@ -224,10 +227,10 @@ void behind_write(struct file *f, uint64_t off, size_t len)
 		SET(f->lately.tail_next, off + PIECE);
 	}
 	SET(f->lately.tail_to, end);
-	if (end < GET(f->lately.tail_next))
+	if (off < GET(f->lately.tail_next))
 		return;
-	SET(f->lately.tail_next, end + PIECE);
-	advance(f, end);
+	SET(f->lately.tail_next, off + PIECE);
+	advance(f, off);
 }
 
 bool behind_sync(struct file *f, uint64_t *until)
