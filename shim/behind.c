@@ -168,7 +168,7 @@ static bool in_sequence(struct file *f, uint64_t off)
 
 bool behind_read(struct file *f, uint64_t off, uint64_t end, bool follows)
 {
-	uint64_t from, to;
+	uint64_t from, to, was;
 
 	SET(f->lately.read, 1);
 	SET(f->lately.tail_to, 0);
@@ -182,13 +182,12 @@ bool behind_read(struct file *f, uint64_t off, uint64_t end, bool follows)
 		skim_at(f, off);
 	}
 	from = GET(f->lately.skim_from);
-	to = GET(f->lately.skim_to);
+	was = to = GET(f->lately.skim_to);
 	if (end > to)
 		to = end;
-	if (to - from >= 2 * PIECE) {	/* not too close: it may be read again */
+	/* Not too close: it may be read again. Nor what this very request will bring. */
+	for (; to - from >= 2 * PIECE && was - from >= PIECE; from += PIECE)
 		drop(f, from, from + PIECE);
-		from += PIECE;
-	}
 	SET(f->lately.skim_from, from);
 	SET(f->lately.skim_to, to);
 	return true;
