@@ -1,11 +1,11 @@
 #include "behind.h"
 
+#include "adopt.h"
 #include "cache.h"
 #include "state.h"
 #include "sys.h"
 
 #define PAGE		4096u
-#define PIECE		(4u << 20)	/* bytes that are dropped, or whose write-back is begun, at a time */
 #define TRUST_FIRST	4u	/* in a sequence that has just begun: reads elsewhere that end it */
 #define TRUST_MAX	16u
 #define NEAR		(4u << 20)	/* bytes that a sequence may leave out, or that were not asked about */
@@ -40,22 +40,6 @@ static uint64_t resident_end(int fd, uint64_t size)
 			end = off + len;
 	}
 	return off < size ? size : end;
-}
-
-void behind_look(struct file *f, int fd, uint64_t size)
-{
-	uint64_t ours = (size + PAGE - 1) & ~(uint64_t)(PAGE - 1), end;
-
-	if (GET(f->lately.looked))
-		return;
-	if (cache_untold() || f->twin < 0) {
-		ours = NOTHING;
-	} else if (size > BEHIND_SMALL && (end = resident_end(fd, size)) < size) {
-		SET(f->lately.cold, 1);
-		ours = end;
-	}
-	SET(f->lately.ours, ours);
-	SET(f->lately.looked, 1);
 }
 
 /* ---- what it may cost ---------------------------------------------------- */
@@ -115,6 +99,34 @@ static void pay(struct file *f)
 	SET(f->lately.waits, waits);
 }
 
+/* ---- the first look --------------------------------------------------- */
+
+/* A temporary file: it will be read again, and its pages go with it. */
+static bool unlinked(int fd)
+{
+	struct sys_statx stx;
+
+	return sys_fstatx(fd, 0x4 /* STATX_NLINK */, &stx) == 0 && stx.nlink == 0;
+}
+
+void behind_look(struct file *f, int fd, uint64_t size)
+{
+	uint64_t ours = (size + PAGE - 1) & ~(uint64_t)(PAGE - 1), end;
+
+	if (GET(f->lately.looked))
+		return;
+	if (cache_untold() || f->twin < 0 || unlinked(fd)) {
+		ours = NOTHING;
+	} else if (size > BEHIND_SMALL && (end = resident_end(fd, size)) < size) {
+		SET(f->lately.cold, 1);
+		ours = end;
+	}
+	SET(f->lately.ours, ours);
+	SET(f->lately.looked, 1);
+	if (ours != NOTHING)
+		affordable(f);	/* its clock runs from now on */
+}
+
 /* ---- dropping ------------------------------------------------------------ */
 
 /* Never what is not ours. */
@@ -137,16 +149,16 @@ static bool unclean(const struct file *f, uint64_t from, uint64_t to)
 /* From at on, where there is anything: of a sparse file most may be nothing, so in steps that double. */
 static uint64_t resident_from(const struct file *f, uint64_t at, uint64_t to)
 {
-	uint64_t step = PIECE, len, pages;
+	uint64_t step = BEHIND_STEP, len, pages;
 
 	while (at < to) {
 		len = to - at < step ? to - at : step;
 		if (!cache_pages(f->twin, at, (size_t)len, &pages))
 			return to;
-		if (pages > 0 && len <= PIECE)
+		if (pages > 0 && len <= BEHIND_STEP)
 			break;
 		at += pages > 0 ? 0 : len;
-		step = pages > 0 ? PIECE : step * 2;
+		step = pages > 0 ? BEHIND_STEP : step * 2;
 	}
 	return at;
 }
@@ -162,7 +174,7 @@ static uint64_t drop_clean(struct file *f, uint64_t from, uint64_t to, bool past
 	for (; at < to && affordable(f); at = end) {
 		if (past)
 			at = resident_from(f, at, to);
-		end = to - at < PIECE ? to : at + PIECE;
+		end = to - at < BEHIND_STEP ? to : at + BEHIND_STEP;
 		if (!unclean(f, at, end))
 			drop(f, at, end);
 		else if (!past)
@@ -174,9 +186,18 @@ static uint64_t drop_clean(struct file *f, uint64_t from, uint64_t to, bool past
 
 /* ---- readers ------------------------------------------------------------- */
 
+/* What is read again is to stay: it was dropped once too often. */
+static void skim_drop(const struct file *f, uint64_t from, uint64_t to)
+{
+	if (!GET(f->lately.again))
+		drop(f, from, to);
+}
+
 static void skim_at(struct file *f, uint64_t off)
 {
-	drop(f, GET(f->lately.skim_from), GET(f->lately.skim_to));
+	if (off >= GET(f->lately.skim_start) && off < GET(f->lately.skim_from))
+		SET(f->lately.again, 1);
+	skim_drop(f, GET(f->lately.skim_from), GET(f->lately.skim_to));
 	SET(f->lately.skim_start, off);
 	SET(f->lately.skim_from, off);
 	SET(f->lately.skim_to, off);
@@ -204,7 +225,7 @@ static bool in_sequence(struct file *f, uint64_t off)
 
 bool behind_read(struct file *f, uint64_t off, uint64_t end, bool follows)
 {
-	uint64_t from, to;
+	uint64_t from, to, was;
 
 	SET(f->lately.read, 1);
 	SET(f->lately.tail_to, 0);
@@ -218,13 +239,12 @@ bool behind_read(struct file *f, uint64_t off, uint64_t end, bool follows)
 		skim_at(f, off);
 	}
 	from = GET(f->lately.skim_from);
-	to = GET(f->lately.skim_to);
+	was = to = GET(f->lately.skim_to);
 	if (end > to)
 		to = end;
-	if (to >= from + 2 * PIECE) {	/* not too close: it may be read again */
-		drop(f, from, from + PIECE);
-		from += PIECE;
-	}
+	/* Not too close: it may be read again. Nor what this very request will bring. */
+	for (; to >= from + 2 * BEHIND_STEP && was >= from + BEHIND_STEP; from += BEHIND_STEP)
+		skim_drop(f, from, from + BEHIND_STEP);
 	SET(f->lately.skim_from, from);
 	SET(f->lately.skim_to, to);
 	return true;
@@ -232,18 +252,21 @@ bool behind_read(struct file *f, uint64_t off, uint64_t end, bool follows)
 
 /* ---- writers ------------------------------------------------------------- */
 
-/* What was begun is dropped, and the write-back of more begun, as far as that may be paid. */
-static void advance(struct file *f, uint64_t end)
+/*
+ * What was begun is dropped, and the write-back of more begun, as far as that may be paid:
+ * up to where it has been written. Begun too early, what comes later would stay dirty.
+ */
+static void advance(struct file *f, uint64_t written)
 {
 	uint64_t begun = GET(f->lately.tail_begun);
 
 	if (begun > GET(f->lately.tail_from) + LOST)
 		SET(f->lately.tail_from, begun);
 	SET(f->lately.tail_from, drop_clean(f, GET(f->lately.tail_from), begun, false));
-	while (begun + PIECE <= end && affordable(f)) {	/* an fsync may have begun more */
-		sys_sync_range(f->twin, (int64_t)begun, PIECE, SYNC_FILE_RANGE_WRITE);
+	while (begun + BEHIND_STEP <= written && affordable(f)) {	/* an fsync may have begun more */
+		sys_sync_range(f->twin, (int64_t)begun, BEHIND_STEP, SYNC_FILE_RANGE_WRITE);
 		pay(f);
-		begun += PIECE;
+		begun += BEHIND_STEP;
 	}
 	SET(f->lately.tail_begun, begun);
 }
@@ -257,13 +280,13 @@ void behind_write(struct file *f, uint64_t off, size_t len)
 	if (to == 0 || off < to || off - to > NEAR) {
 		SET(f->lately.tail_from, off & ~(uint64_t)(PAGE - 1));
 		SET(f->lately.tail_begun, off & ~(uint64_t)(PAGE - 1));
-		SET(f->lately.tail_next, off + PIECE);
+		SET(f->lately.tail_next, off + BEHIND_STEP);
 	}
 	SET(f->lately.tail_to, end);
-	if (end < GET(f->lately.tail_next))
+	if (off < GET(f->lately.tail_next))
 		return;
-	SET(f->lately.tail_next, end + PIECE);
-	advance(f, end);
+	SET(f->lately.tail_next, off + BEHIND_STEP);
+	advance(f, off);
 }
 
 bool behind_sync(struct file *f, uint64_t *until)
@@ -273,23 +296,35 @@ bool behind_sync(struct file *f, uint64_t *until)
 
 	if (*until == 0)
 		*until = GET(f->lately.tail_to);
-	if (from + PIECE > *until || !file_twin_ok(f))
+	if (from + BEHIND_STEP > *until || !file_twin_ok(f))
 		return false;
-	for (; begun < *until && begun < from + IN_FLIGHT; begun += PIECE)
-		sys_sync_range(f->twin, (int64_t)begun, PIECE, SYNC_FILE_RANGE_WRITE);
-	if (sys_sync_range(f->twin, (int64_t)from, PIECE, SYNC_FILE_RANGE_WAIT_BEFORE) != 0)
+	for (; begun < *until && begun < from + IN_FLIGHT; begun += BEHIND_STEP)
+		sys_sync_range(f->twin, (int64_t)begun, BEHIND_STEP, SYNC_FILE_RANGE_WRITE);
+	if (sys_sync_range(f->twin, (int64_t)from, BEHIND_STEP, SYNC_FILE_RANGE_WAIT_BEFORE) != 0)
 		return false;	/* the program's own call tells it */
-	drop(f, from, from + PIECE);
+	drop(f, from, from + BEHIND_STEP);
 	SET(f->lately.tail_begun, begun);
-	SET(f->lately.tail_from, from + PIECE);
+	SET(f->lately.tail_from, from + BEHIND_STEP);
 	return true;
 }
 
 /* ---- the end ------------------------------------------------------------- */
 
 /*
+ * More than this file's requests can have brought in: somebody else reads it. They may
+ * have brought twice what they moved, by read-ahead.
+ */
+static bool others_read(struct file *f, uint64_t pages)
+{
+	const struct ledger_file *row = adopt_row(f);
+
+	return !row || pages > (READ_AHEAD + 2 * (GET(row->read_bytes) + GET(row->written_bytes))) / PAGE;
+}
+
+/*
  * Of what was read and written in no sequence much is dropped, little kept: the
- * next program may want it. A fork child leaves it to those it works with.
+ * next program may want it. Nothing where somebody else works on the file, as far as
+ * that shows: another descriptor, or the process that this one was forked from.
  */
 static void drop_rest(struct file *f)
 {
@@ -297,9 +332,10 @@ static void drop_rest(struct file *f)
 	struct sys_identity id;
 	uint64_t pages;
 
-	if (state_generation == 0 && from != NOTHING && sys_identify(f->twin, false, &id) == 0 &&
-	    from < id.size && cache_pages(f->twin, from, (size_t)(id.size - from), &pages) &&
-	    pages > BEHIND_KEEP / PAGE)
+	if (state_generation == 0 && from != NOTHING && !file_elsewhere(f) &&
+	    sys_identify(f->twin, false, &id) == 0 && from < id.size &&
+	    cache_pages(f->twin, from, (size_t)(id.size - from), &pages) &&
+	    pages > BEHIND_KEEP / PAGE && !others_read(f, pages))
 		drop_clean(f, from, id.size, true);
 }
 
@@ -311,7 +347,7 @@ void behind_end(struct file *f)
 		return;
 	if (to > GET(f->lately.skim_start) + BEHIND_SMALL)
 		drop(f, GET(f->lately.skim_from), to + READ_AHEAD);
-	if (tail > GET(f->lately.tail_from) + PIECE)
+	if (tail > GET(f->lately.tail_from) + BEHIND_STEP)
 		drop_clean(f, GET(f->lately.tail_from), tail, true);
 	drop_rest(f);
 }

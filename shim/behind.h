@@ -19,6 +19,7 @@
 #include "file.h"
 
 #define BEHIND_SMALL	(1u << 20)	/* bytes: files of no more than that stay, also for the next program */
+#define BEHIND_STEP	(4u << 20)	/* bytes that are dropped, or whose write-back is begun, at a time */
 #define BEHIND_KEEP	(8u << 20)	/* bytes: what is kept at the end of what was read or written here and there */
 
 /* Before the first request on the file is made: which of its pages will be ours. */

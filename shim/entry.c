@@ -87,6 +87,18 @@ bool entry_not_yours(int fd)
 	return true;
 }
 
+/* No number is left for the program: all second descriptors go. False: there were none. */
+static bool give_up_files(void)
+{
+	bool any = false;
+
+	for (int fd = 0; (fd = fdtab_next(fd, FDTAB_TAG, FD_FILE)) >= 0; fd++) {
+		file_drop(fd);
+		any = true;
+	}
+	return any;
+}
+
 bool entry_make_room(int *round)
 {
 	uint64_t held;
@@ -96,7 +108,7 @@ bool entry_make_room(int *round)
 		return false;
 	held = state_hold();
 	while (!any && *round < 2)
-		any = (*round)++ == 0 ? file_give_up() : own_give_up();
+		any = (*round)++ == 0 ? give_up_files() : own_give_up();
 	state_free(held);
 	return any;
 }

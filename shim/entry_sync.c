@@ -12,11 +12,12 @@
  */
 static void let_go(int fd)
 {
-	uint64_t until = 0, word;
+	uint64_t until = 0, word, steps = 0;
 	bool more = true;
 
-	while (more && state_ready() && fdtab_tag(word = fdtab_get(fd)) == FD_FILE &&
-	       behind_waits(file_peek(word))) {
+	/* So many at most: a writer that begins anew meanwhile is not waited for. */
+	while (more && steps++ <= until / BEHIND_STEP + 1 && state_ready() &&
+	       fdtab_tag(word = fdtab_get(fd)) == FD_FILE && behind_waits(file_peek(word))) {
 		const uint64_t held = state_hold();
 		struct way w;
 

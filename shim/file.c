@@ -167,6 +167,20 @@ struct file *file_find(const struct file *like)
 	return NULL;
 }
 
+bool file_elsewhere(const struct file *f)
+{
+	unsigned at = 0;
+	struct file *other = next_of(f->dev, f->ino, &at);
+
+	if (other == f) {
+		file_release(other);
+		other = next_of(f->dev, f->ino, &at);
+	}
+	if (other)
+		file_release(other);
+	return other != NULL;
+}
+
 void file_stop_direct_writes(uint64_t dev, uint64_t ino)
 {
 	unsigned at = 0;
@@ -345,17 +359,6 @@ void file_each(void (*each)(struct file *f))
 			each(&files[i]);
 			file_release(&files[i]);
 		}
-}
-
-bool file_give_up(void)
-{
-	bool any = false;
-
-	for (int fd = 0; (fd = fdtab_next(fd, FDTAB_TAG, FD_FILE)) >= 0; fd++) {
-		file_drop(fd);
-		any = true;
-	}
-	return any;
 }
 
 static uint64_t recount(int fd, uint64_t word, void *arg)

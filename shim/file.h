@@ -31,6 +31,7 @@ struct file_lately {
 	/* Read in sequence since start: dropped up to from, read up to to. */
 	uint64_t skim_start, skim_from, skim_to;
 	uint32_t skim_trust;	/* 0: it is no sequence */
+	uint32_t again;		/* what had been dropped is read a second time: from now on it stays */
 	uint32_t read;		/* what was written may be read again: it stays until the end */
 	/* Written in sequence: dropped up to from, write-back begun up to begun, written up to to; more at next. */
 	uint64_t tail_from, tail_begun, tail_to, tail_next;
@@ -96,6 +97,9 @@ uint64_t file_word(const struct file *f);
 /* A live slot of the same inode, flags and kind, referenced, or NULL. */
 struct file *file_find(const struct file *like);
 
+/* Has the inode another live slot: a descriptor with other flags? */
+bool file_elsewhere(const struct file *f);
+
 /* Marks all slots of the inode mapped; returns when no direct write is under way. */
 void file_stop_direct_writes(uint64_t dev, uint64_t ino);
 
@@ -119,9 +123,6 @@ void file_fresh(int fd);
 
 /* The program wants number fd, which is ours: makes room. */
 void file_evict(int fd);
-
-/* No number is left for the program: all second descriptors go. False: there were none. */
-bool file_give_up(void);
 
 /* The FD_UNKNOWN word of a duplicate of descriptor fd, and of one just opened. */
 uint64_t file_word_of_dup(int fd);

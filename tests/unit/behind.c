@@ -1,0 +1,562 @@
+/*
+ * Mode auto: what is dropped behind readers and writers, when, and never what
+ * is not ours. Against a page cache that is an array.
+ */
+#include "pages.h"
+
+#include <unistd.h>
+
+static bool reads(struct file *f, uint64_t off, uint64_t len, bool follows)
+{
+	bool skimmed = behind_read(f, off, off + len, follows);
+
+	become(off, off + len, ABSENT, CLEAN);
+	return skimmed;
+}
+
+/* In sequence, as auto_choose tells it; how many of them were skimmed. */
+static unsigned reads_all(struct file *f, uint64_t from, uint64_t to, uint64_t len)
+{
+	unsigned n = 0;
+
+	for (; from < to; from += len)
+		n += reads(f, from, to - from < len ? to - from : len, true);
+	return n;
+}
+
+/* ---- what is ours ---------------------------------------------------------------- */
+
+static void is_ours(struct file *f, bool cold, uint64_t ours, const char *what)
+{
+	ok(f->lately.looked && f->lately.cold == cold && f->lately.ours == ours, "%s: %scold, from %lld", what,
+	   f->lately.cold ? "" : "not ", (long long)f->lately.ours);
+}
+
+static void looks(void)
+{
+	struct file *f;
+
+	is_ours(looked(0), false, 0, "a new file");
+	is_ours(looked(5000), false, 8192, "a small file");
+	is_ours(looked(MIB(1)), false, MIB(1), "1 MiB");
+	is_ours(looked(MIB(1) + 1), true, 0, "a byte more");
+	is_ours(looked(MIB(64)), true, 0, "a large one");
+	f = pages_file(MIB(64));
+	become(0, PAGE, -1, CLEAN);
+	behind_look(f, TWIN, pages.size);
+	is_ours(f, true, MIB(1), "a page at its beginning, as stdio leaves it");
+	become(0, MIB(64), -1, CLEAN);
+	behind_look(f, TWIN, pages.size);
+	is_ours(f, true, MIB(1), "it is looked at once");
+	f = pages_file(MIB(64));
+	become(MIB(3), MIB(5), -1, CLEAN);
+	behind_look(f, TWIN, pages.size);
+	is_ours(f, true, MIB(5), "2 MiB further on");
+	f = pages_file(MIB(64));
+	become(MIB(3), MIB(5) + PAGE, -1, CLEAN);
+	behind_look(f, TWIN, pages.size);
+	is_ours(f, false, MIB(64), "a page more");
+	f = pages_file(MIB(64) + 1);
+	become(MIB(60), MIB(61), -1, CLEAN);
+	behind_look(f, TWIN, pages.size);
+	is_ours(f, false, MIB(64) + PAGE, "some near the end");
+	f = pages_file(MIB(64));
+	become(0, MIB(64), -1, CLEAN);
+	behind_look(f, TWIN, pages.size);
+	is_ours(f, false, MIB(64), "a warm one");
+	is_int(pages.stats, 2, "which costs two questions");
+	f = pages_file(MIB(64));
+	pages.stat_error = EIO;
+	behind_look(f, TWIN, pages.size);
+	is_ours(f, false, MIB(64), "it cannot be told");
+	f = pages_file(MIB(64));
+	f->twin = -1;
+	behind_look(f, TWIN, pages.size);
+	is_ours(f, false, UINT64_MAX, "without a descriptor of ours");
+}
+
+/* Whatever is done with it: what was there stays. */
+static void keeps_what_was_there(void)
+{
+	struct file *f = pages_file(MIB(64));
+
+	become(0, 20 * PAGE, -1, CLEAN);
+	behind_look(f, TWIN, pages.size);
+	is_int(reads_all(f, 0, MIB(64), KIB(64)), 1024, "a little is there: all is skimmed");
+	behind_end(f);
+	is_int((long long)resident(0, MIB(1)), (long long)MIB(1), "what was there is there, and what lies beside it");
+	is_int((long long)resident(MIB(1), MIB(64)), 0, "the rest went");
+	is_int((long long)pages.lowest, (long long)MIB(1), "below nothing was asked to go");
+
+	f = pages_file(MIB(32));
+	become(0, MIB(32), -1, CLEAN);
+	behind_look(f, TWIN, pages.size);
+	is_int(reads_all(f, 0, MIB(32), KIB(64)), 0, "a warm file: nothing is skimmed");
+	f->lately.read = 0;
+	writes_all(f, 0, MIB(48), KIB(64));
+	become(0, MIB(48), DIRTY, CLEAN);
+	behind_end(f);
+	ok(resident(0, MIB(32)) == MIB(32) && pages.lowest >= MIB(32), "and none of it goes");
+	is_int((long long)resident(MIB(32), MIB(48)), 0, "what was appended to it does");
+	f = looked(MIB(1));
+	become(0, MIB(1), -1, CLEAN);
+	reads_all(f, 0, MIB(1), KIB(64));
+	behind_end(f);
+	is_int(pages.drops, 0, "a small file stays");
+}
+
+/* ---- readers --------------------------------------------------------------------- */
+
+static void in_pieces(uint64_t len)
+{
+	struct file *f = looked(MIB(64));
+	unsigned wrong = 0, skimmed = 0, n = 0;
+	uint64_t most = 0, there;
+
+	for (uint64_t at = 0; at < MIB(64); at += len, n++) {
+		skimmed += reads(f, at, len, true);
+		there = resident(0, MIB(64));
+		most = there > most ? there : most;
+		wrong += at + len >= MIB(4) && at + len <= MIB(64) && resident(at + len - MIB(4), at + len) < MIB(4) - 2 * PAGE;
+		wrong += pages.drops > 0 && (pages.drop_to - pages.drop_from != MIB(4) || pages.drop_from % MIB(4));
+	}
+	ok(skimmed == n, "%llu bytes each: all skimmed", (unsigned long long)len);
+	ok(most <= MIB(8) + len && most >= MIB(7), "%llu bytes each: at most 8 MiB there: %llu",
+	   (unsigned long long)len, (unsigned long long)most);
+	is_int(wrong, 0, "%llu bytes each: 4 MiB at a time, 4 MiB behind", (unsigned long long)len);
+	become(MIB(60), MIB(64), ABSENT, CLEAN);
+	behind_end(f);
+	is_int((long long)resident(0, MIB(64)), 0, "%llu bytes each: nothing is left", (unsigned long long)len);
+}
+
+/* Each request is larger than a piece: it drops as much as it brings, and nothing before it was read. */
+static void in_large_pieces(void)
+{
+	struct file *f = looked(MIB(256));
+	uint64_t most = 0;
+
+	for (uint64_t at = 0; at < MIB(256); at += MIB(16)) {
+		reads(f, at, MIB(16), true);
+		most = resident(0, MIB(256)) > most ? resident(0, MIB(256)) : most;
+	}
+	ok(most <= MIB(24), "16 MiB each: at most 8 MiB and the request are there: %llu", (unsigned long long)most);
+}
+
+static void elsewhere_now_and_then(void)
+{
+	struct file *f = looked(MIB(128));
+	unsigned in = 0, out = 0;
+	uint64_t at;
+
+	for (at = 0; at < MIB(32); at += KIB(64)) {
+		in += reads(f, at, KIB(64), true);
+		if (at / KIB(64) % 2)
+			out += reads(f, MIB(100) + at / 2, PAGE, false);
+	}
+	is_int(in, 512, "every third read elsewhere: the sequence goes on");
+	is_int(out, 0, "those elsewhere are none of it");
+	ok(resident(0, MIB(32)) <= MIB(8), "and it is dropped");
+
+	/* It ended: of two elsewhere for one in the sequence. */
+	in = 0;
+	for (; at < MIB(64); at += KIB(64)) {
+		in += reads(f, at, KIB(64), false);
+		reads(f, MIB(100) + at / 2, PAGE, false);
+		reads(f, MIB(80) + at / 4, PAGE, false);
+	}
+	ok(in >= 4 && in <= 20, "most elsewhere: it ends after %u", in);
+	at = f->lately.skim_to;
+	reads(f, at, KIB(64), false);
+	ok(!reads(f, at + KIB(64), KIB(64), false), "and does not come back by itself");
+	ok(reads(f, MIB(70), KIB(64), true), "where two follow each other another one begins");
+	ok(resident(0, MIB(32)) == 0, "and what the old one had left is dropped");
+
+	f = looked(MIB(64));
+	for (int i = 0; i < 10; i++)
+		reads(f, (uint64_t)i * PAGE, PAGE, true);
+	ok(reads(f, 10 * PAGE + MIB(4), PAGE, false), "4 MiB may be left out");
+	ok(!reads(f, 11 * PAGE + MIB(8) + 1, PAGE, false), "no more");
+	at = f->lately.skim_to;
+	ok(reads(f, at - KIB(256), PAGE, false), "256 KiB back");
+	ok(!reads(f, at - KIB(256) - 1, PAGE, false), "no more");
+	ok(f->lately.skim_to == at, "what was read is not taken back");
+	f = looked(MIB(64));
+	for (int i = 0; i < 4; i++)
+		reads(f, (uint64_t)i * PAGE, PAGE, true);
+	for (int i = 0; i < 7; i++)
+		reads(f, MIB(32) + (uint64_t)i * MIB(1), PAGE, false);
+	ok(!reads(f, 4 * PAGE, PAGE, false), "a sequence that has just begun ends soon");
+	f = looked(MIB(64));
+	reads_all(f, 0, MIB(16), PAGE);
+	for (int i = 0; i < 15; i++)
+		reads(f, MIB(32) + (uint64_t)i * MIB(1), PAGE, false);
+	ok(reads(f, MIB(16), PAGE, false), "an old one bears 15 elsewhere");
+	reads_all(f, MIB(16), MIB(17), PAGE);
+	for (int i = 0; i < 16; i++)
+		reads(f, MIB(32) + (uint64_t)i * MIB(1), PAGE, false);
+	ok(!reads(f, MIB(17), PAGE, false), "and not 16");
+}
+
+/* Of two that take turns one is skimmed at a time. */
+static void interleaved(void)
+{
+	struct file *f = looked(MIB(256));
+	unsigned skimmed = 0;
+
+	for (uint64_t at = 0; at < MIB(32); at += KIB(64)) {
+		skimmed += reads(f, at, KIB(64), true);
+		skimmed += reads(f, MIB(128) + at, KIB(64), true);
+	}
+	ok(pages.drops <= 2 * 32 + 2, "interleaved: %u drops", pages.drops);
+	ok(skimmed >= 512 - 64, "interleaved: %u of 1024 are skimmed", skimmed);
+	behind_end(f);
+	is_int((long long)resident(0, pages.size), 0, "interleaved: nothing is left at the end");
+}
+
+static void at_random(void)
+{
+	struct file *f = looked(MIB(64));
+	uint64_t x = 77;
+	unsigned skimmed = 0;
+
+	for (int i = 0; i < 2000; i++) {
+		x = x * 6364136223846793005ull + 1442695040888963407ull;
+		skimmed += reads(f, (x >> 40) % (MIB(64) / PAGE) * PAGE, KIB(8), false);
+	}
+	ok(skimmed == 0 && pages.drops == 0, "at random: nothing is dropped");
+	behind_end(f);
+	is_int((long long)resident(0, MIB(64)), 0, "at random: much of it, which goes at the end");
+	f = looked(MIB(64));
+	reads(f, MIB(32), KIB(64), false);
+	ok(!f->lately.skim_to && !reads(f, MIB(5), KIB(64), false), "two reads here and there are no sequence");
+	f->twin = -1;
+	ok(!reads(f, 0, KIB(64), true), "without a descriptor of ours nothing is skimmed");
+}
+
+static void ends(void)
+{
+	struct file *f = looked(MIB(64));
+
+	reads_all(f, 0, MIB(1), KIB(64));
+	behind_end(f);
+	is_int((long long)resident(0, MIB(64)), (long long)MIB(1), "the first MiB, and no more: it stays");
+	reads(f, MIB(1), PAGE, true);
+	become(MIB(1) + PAGE, MIB(9) + PAGE, -1, CLEAN);
+	become(MIB(32), MIB(33), -1, CLEAN);
+	behind_end(f);
+	is_int((long long)resident(0, MIB(32)), 0, "a page more: it goes, and what the kernel read ahead");
+	is_int((long long)resident(MIB(32), MIB(64)), (long long)MIB(1), "what lies further on stays");
+	f = looked(MIB(64));
+	reads_all(f, 0, MIB(3), KIB(64));
+	pages.another = true;
+	behind_end(f);
+	pages.another = false;
+	f->lately.looked = 0;
+	behind_end(f);
+	is_int(pages.drops, 0, "never looked at, or another file by now: nothing is dropped");
+}
+
+static void little_stays(void)
+{
+	struct file *f = looked(MIB(64));
+
+	become(MIB(10), MIB(18), -1, CLEAN);
+	behind_end(f);
+	is_int(pages.drops, 0, "8 MiB here and there stay");
+	become(MIB(30), MIB(30) + PAGE, -1, CLEAN);
+	state_generation = 1;
+	behind_end(f);
+	is_int(pages.drops, 0, "a page more: a fork child leaves it");
+	state_generation = 0;
+	f->lately.ours = UINT64_MAX;
+	behind_end(f);
+	f->lately.ours = MIB(64);
+	behind_end(f);
+	is_int(pages.drops, 0, "what is not ours stays");
+	f->lately.ours = 0;
+	become(MIB(11), MIB(11) + PAGE, -1, DIRTY);
+	behind_end(f);
+	is_int((long long)resident(0, MIB(64)), (long long)MIB(2), "all goes, but for the piece that is not clean");
+}
+
+/* ---- writers --------------------------------------------------------------------- */
+
+static void written(size_t len)
+{
+	struct file *f = looked(0);
+	uint64_t most = 0, there;
+
+	for (uint64_t at = 0; at < MIB(64); at += len) {
+		writes(f, at, len);
+		there = resident(0, pages.size);
+		most = there > most ? there : most;
+	}
+	ok(most <= MIB(8) + 2 * len && most >= MIB(8) - len, "written, %zu each: at most 8 MiB there: %llu", len, (unsigned long long)most);
+	ok(pages.lowest == 0 && pages.begins >= 15 && pages.begins <= 16, "in pieces: %u", pages.begins);
+	become(0, pages.size, DIRTY, CLEAN);	/* fsync */
+	behind_end(f);
+	ok(resident(0, pages.size) <= MIB(4) + len, "written, %zu each: little is left at the end: %llu", len, (unsigned long long)resident(0, pages.size));
+}
+
+static void written_elsewhere(void)
+{
+	struct file *f = looked(0);
+
+	writes_all(f, 0, MIB(3), KIB(64));
+	writes_all(f, MIB(7), MIB(8), KIB(64));
+	is_int(pages.begins, 1, "4 MiB are left out: one sequence");
+	writes(f, MIB(12) + 1, KIB(64));
+	ok(f->lately.tail_from == MIB(12) && f->lately.tail_begun == MIB(12), "a byte more: another one, from its page on");
+	writes(f, MIB(12) + PAGE, KIB(64));
+	is_int((long long)f->lately.tail_from, (long long)MIB(12) + PAGE, "and back: another one");
+	f = looked(MIB(64));
+	f->lately.ours = MIB(32);
+	writes_all(f, MIB(16), MIB(32), KIB(64));
+	ok(f->lately.tail_to == 0 && pages.begins == 0, "over what is not ours: nothing is begun");
+	f->twin = -1;
+	writes_all(f, MIB(32), MIB(48), KIB(64));
+	is_int((long long)f->lately.tail_to, 0, "nor without a descriptor of ours");
+}
+
+static void read_again(void)
+{
+	struct file *f = looked(0);
+	unsigned drops;
+
+	writes_all(f, 0, MIB(16), KIB(64));
+	ok(behind_waits(f) == false && f->lately.tail_to == MIB(16), "written");
+	drops = pages.drops;
+	reads(f, MIB(12), PAGE, false);
+	writes_all(f, MIB(16), MIB(64), KIB(64));
+	ok(pages.drops == drops && !behind_waits(f), "read from: what is written then stays");
+	become(0, MIB(64), DIRTY, CLEAN);
+	behind_end(f);
+	is_int((long long)resident(0, MIB(64)), 0, "until the end");
+}
+
+/* ---- what it may cost ------------------------------------------------------------ */
+
+/* 64 MiB in writes of 64 KiB, each of which takes so long, of it that much running. */
+static struct file *takes(unsigned effort, uint64_t each, uint64_t ran, uint64_t cost)
+{
+	struct file *f = looked(0);
+
+	state_config.auto_effort = effort;
+	pages.cost = cost;
+	for (uint64_t at = 0; at < MIB(64); at += KIB(64)) {
+		writes(f, at, KIB(64));
+		pages.now += each;
+		pages.cpu += ran;
+	}
+	return f;
+}
+
+static void effort(void)
+{
+	const uint64_t us = 1000;
+	struct file *f;
+
+	takes(0, 20 * us, 20 * us, 100 * us);
+	ok(pages.begins == 0 && pages.drops == 0, "effort 0, and no waiting: nothing");
+	takes(0, 20 * us, 30 * us, 100 * us);
+	ok(pages.begins == 0 && pages.drops == 0, "threads that run more than time passes: nothing");
+	takes(0, 20 * us, 10 * us, 100 * us);
+	ok(pages.begins >= 8 && pages.drops >= 7, "effort 0, half of it waiting: %u begun, %u dropped", pages.begins, pages.drops);
+	takes(3, 20 * us, 20 * us, 100 * us);
+	ok(pages.begins >= 1 && pages.begins <= 8, "effort 3: some, %u begun", pages.begins);
+	takes(60, 20 * us, 20 * us, 10 * us);
+	is_int(pages.begins, 15, "effort 60, which is more than is wanted: all");
+	takes(100, 0, 0, MS(50));
+	is_int(pages.begins, 15, "effort 100: all, whatever it takes");
+
+	/* Saved up are 20 ms at most: then it is paid for. */
+	f = looked(0);
+	state_config.auto_effort = 3;
+	writes_all(f, 0, MIB(4) + KIB(64), KIB(64));
+	ok(pages.begins == 0 && f->lately.now_ns == pages.now, "no credit at the beginning");
+	pages.now += MS(100000);
+	pages.cost = MS(7);
+	writes_all(f, pages.size, MIB(8) + KIB(128), KIB(64));
+	is_int(pages.begins, 2, "a long wait: credit");
+	is_int(f->lately.credit_ns, MS(20 - 14), "20 ms of it, which are paid from");
+	pages.cost = MS(1000);
+	writes_all(f, pages.size, MIB(32), KIB(64));
+	ok(pages.begins + pages.drops == 3 && f->lately.credit_ns < -(int64_t)MS(900), "a debt: no more");
+	pages.now += MS(900);
+	pages.cpu += MS(900);
+	pages.cost = 0;
+	writes_all(f, MIB(32), MIB(40), KIB(64));
+	ok(pages.begins + pages.drops == 3, "which is not soon paid off");
+	pages.now += MS(100000);
+	pages.cpu += MS(100000);
+	writes_all(f, MIB(40), MIB(52) + KIB(128), KIB(64));
+	ok(pages.begins == 13 && resident(0, MIB(52)) <= MIB(9), "later all of it is made up for: %u", pages.begins);
+}
+
+static void credit_is_a_share(void)
+{
+	struct file *f = looked(0);
+
+	state_config.auto_effort = 3;
+	writes_all(f, 0, MIB(4) + KIB(64), KIB(64));
+	f->lately.credit_ns = -(int64_t)MS(100);
+	pages.now += MS(200);
+	pages.cpu += MS(200);
+	writes_all(f, pages.size, MIB(8) + KIB(128), KIB(64));
+	is_int(f->lately.credit_ns, -(int64_t)MS(94), "effort 3: 6 of 200 ms");
+	pages.now += MS(200);
+	pages.cpu += MS(150);
+	writes_all(f, pages.size, MIB(12) + KIB(192), KIB(64));
+	is_int(f->lately.credit_ns, -(int64_t)MS(38), "and 50 ms of waiting");
+}
+
+/* ---- what is not clean ----------------------------------------------------------- */
+
+static void unclean(void)
+{
+	struct file *f = looked(0);
+	const uint64_t gib = MIB(1024);
+
+	pages.slow = true;
+	writes_all(f, 0, MIB(16) + KIB(64), KIB(64));
+	ok(pages.begins == 4 && pages.begun_to == MIB(16) && pages.drops == 0, "a slow device: begun, not dropped");
+	become(0, MIB(16), WRITING, CLEAN);
+	become(MIB(6), MIB(6) + PAGE, CLEAN, DIRTY);
+	writes_all(f, pages.size, MIB(20) + KIB(128), KIB(64));
+	ok(resident(0, MIB(4)) == 0 && resident(MIB(4), MIB(16)) == MIB(12), "up to where one is dirty again");
+	become(0, MIB(20), WRITING, CLEAN);
+	become(0, MIB(20), DIRTY, CLEAN);
+	writes_all(f, pages.size, MIB(24) + KIB(192), KIB(64));
+	is_int((long long)resident(0, MIB(20)), 0, "tried again, it goes");
+	writes_all(f, pages.size, gib + MIB(40), KIB(64));
+	ok(f->lately.tail_from >= gib + MIB(20) && pages.drops == 5, "after 1 GiB that does not become clean it is given up");
+	become(MIB(20), pages.size, WRITING, CLEAN);
+	become(MIB(20), pages.size, DIRTY, CLEAN);
+	behind_end(f);
+	is_int((long long)resident(0, pages.size), 0, "but for the end");
+
+	f = looked(0);
+	pages.slow = true;
+	writes_all(f, 0, MIB(12), KIB(64));
+	become(0, MIB(4), WRITING, CLEAN);
+	become(MIB(8), MIB(12), DIRTY, CLEAN);
+	behind_end(f);
+	ok(resident(0, MIB(4)) == 0 && resident(MIB(4), MIB(8)) == MIB(4) && resident(MIB(8), MIB(12)) == 0,
+	   "at the end: what is clean, past what is not");
+	f = looked(0);
+	writes_all(f, 0, MIB(4), KIB(64));
+	become(0, MIB(4), -1, CLEAN);
+	behind_end(f);
+	is_int(pages.drops, 0, "4 MiB stay");
+}
+
+/* ---- fsync ----------------------------------------------------------------------- */
+
+static struct file *appended;
+
+static void somebody_appends(void)
+{
+	become(pages.size, pages.size + MIB(8), -1, DIRTY);
+	pages.size += MIB(8);
+	appended->lately.tail_to = pages.size;
+}
+
+static unsigned steps(struct file *f, unsigned most)
+{
+	uint64_t until = 0;
+	unsigned n = 0;
+
+	while (n < most && behind_sync(f, &until))
+		n++;
+	return n;
+}
+
+static struct file *waits(uint64_t len)
+{
+	struct file *f = looked(0);
+
+	state_config.auto_effort = 0;
+	pages.slow = true;
+	writes_all(f, 0, len, KIB(64));
+	return f;
+}
+
+static void syncs(void)
+{
+	struct file *f = waits(MIB(8));
+
+	ok(!behind_waits(f), "8 MiB do not wait for an fsync");
+	f = waits(MIB(8) + KIB(64));
+	ok(behind_waits(f) && pages.begins == 0, "more do");
+	f = waits(MIB(100) + KIB(64));
+	is_int(steps(f, 1000), 25, "100 MiB: 25 steps");
+	is_int((long long)resident(0, pages.size), (long long)KIB(64), "all went but what is less than a piece");
+	ok(pages.in_flight <= MIB(32) / PAGE && pages.in_flight >= MIB(28) / PAGE, "never more than 32 MiB being written: %llu pages",
+	   (unsigned long long)pages.in_flight);
+	ok(f->lately.tail_from == MIB(100) && f->lately.tail_begun >= MIB(100) && !behind_waits(f), "and that is known");
+
+	appended = f = waits(MIB(40));
+	pages.in_wait = somebody_appends;
+	is_int(steps(f, 1000), 10, "somebody appends: it ends where it was written up to");
+	ok(pages.begun_to == MIB(40) && resident(0, MIB(40)) == 0, "nothing further on is begun");
+
+	f = waits(MIB(40));
+	pages.wait_error = EIO;
+	is_int(steps(f, 1000), 0, "an error: it ends");
+	ok(pages.waits == 1 && pages.drops == 0 && f->lately.tail_from == 0, "and nothing is dropped");
+	f = waits(MIB(40));
+	pages.another = true;
+	is_int(steps(f, 1000), 0, "another file by now: nothing");
+	is_int(pages.begins, 0, "is begun");
+	f = looked(0);
+	is_int(steps(f, 1000), 0, "nothing was written: nothing");
+	f = waits(MIB(40));
+	f->lately.ours = MIB(10);
+	steps(f, 1000);
+	ok(resident(0, MIB(10)) == MIB(10) && resident(MIB(10), MIB(40)) == 0, "never what is not ours");
+}
+
+/* Linux before 6.5; last, for it is remembered. */
+static void untold(void)
+{
+	struct file *f = pages_file(MIB(64));
+	uint64_t dirty;
+
+	pages.stat_error = ENOSYS;
+	cache_has(TWIN, 0, PAGE, &dirty);
+	behind_look(f, TWIN, pages.size);
+	is_ours(f, false, UINT64_MAX, "no cachestat");
+	reads_all(f, 0, MIB(64), KIB(64));
+	f->lately.read = 0;
+	writes_all(f, MIB(64), MIB(128), KIB(64));
+	behind_end(f);
+	ok(pages.drops == 0 && pages.begins == 0, "then nothing is done");
+}
+
+int main(void)
+{
+	access("/", F_OK);
+	looks();
+	keeps_what_was_there();
+	in_pieces(KIB(64));
+	in_pieces(PAGE);
+	in_pieces(100000);
+	in_pieces(MIB(1));
+	in_large_pieces();
+	elsewhere_now_and_then();
+	interleaved();
+	at_random();
+	ends();
+	little_stays();
+	written(KIB(64));
+	written(100000);
+	written_elsewhere();
+	read_again();
+	effort();
+	credit_is_a_share();
+	unclean();
+	syncs();
+	untold();
+	sys_call = sys_kernel;
+	return done_testing();
+}
