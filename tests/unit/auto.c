@@ -134,6 +134,11 @@ static void warm(void)
 	pages.stat_error = 0;
 	ok(!auto_source_warm(f, TWIN, MIB(40), KIB(64)), "a copy of what is not there");
 	ok(auto_source_warm(f, TWIN, MIB(1), MIB(64)), "the next 32 MiB of one count");
+	become(MIB(96), MIB(128), -1, ABSENT);
+	ok(auto_source_warm(f, TWIN, MIB(1), MIB(127)), "whatever comes behind them");
+	f->rescue = true;
+	ok(!auto_source_warm(f, TWIN, MIB(1), MIB(32)), "not one that is read directly");
+	f->rescue = false;
 	state_config.mode = MODE_direct;
 	ok(!auto_source_warm(f, TWIN, MIB(1), MIB(32)), "mode direct does not ask");
 	state_config.mode = MODE_auto;
@@ -235,6 +240,8 @@ static void passing(void)
 static unsigned real_calls, waits_then, handled, unhandled;
 static bool closing;
 
+static int (*expected)(int fd);
+
 static int real_sync(int fd)
 {
 	real_calls += fd == FD;
@@ -251,6 +258,16 @@ static void handler(int sig)
 		fdtab_set(FD, 0);
 }
 
+static int real_fsync(int fd)
+{
+	return expected == fsync ? real_sync(fd) : -1;
+}
+
+static int real_fdatasync(int fd)
+{
+	return expected == fdatasync ? real_sync(fd) : -1;
+}
+
 /* While it waits: the signal does not come; before the next step it does. */
 static void signalled(void)
 {
@@ -258,6 +275,12 @@ static void signalled(void)
 	sys_kernel(SYS_tgkill, getpid(), sys_kernel(SYS_gettid, 0, 0, 0, 0, 0, 0), SIGUSR1, 0, 0, 0);
 	unhandled += handled != pages.waits - 1;
 	unhandled += *fdtab_users(FD) != 1;
+}
+
+static void somebody_appends(void)
+{
+	pages.size += MIB(8);
+	f->lately.tail_to = pages.size;
 }
 
 static void written(uint64_t len)
@@ -282,6 +305,7 @@ static void fails(int (*call)(int), unsigned waits, const char *what)
 
 static void syncs(int (*call)(int))
 {
+	expected = call;
 	written(MIB(20) + KIB(64));
 	pages.in_wait = signalled;
 	fails(call, 4, "20 MiB");
@@ -299,8 +323,18 @@ static void syncs(int (*call)(int))
 	closing = true;
 	fails(call, 1, "a handler that closes it");
 	written(MIB(20));
+	pages.in_wait = somebody_appends;
+	fails(call, 5, "somebody appends");
+	written(MIB(20));
 	fdtab_set(FD, fdtab_plain(REASON_NONE, 0));
 	fails(call, 0, "no file");
+	written(MIB(20));
+	fdtab_set(FD, FD_PRIVATE);
+	fails(call, 0, "not looked at yet");
+	ok(fdtab_get(FD) == FD_PRIVATE, "nor is it now");
+	written(MIB(20));
+	fdtab_set(FD, fdtab_file(fdtab_slot(file_word(f)), f->generation + 1, false));
+	fails(call, 0, "a file that is gone");
 	written(MIB(20));
 	fdtab_set(FD, fdtab_own(0));
 	errno = 0;
@@ -314,12 +348,14 @@ int main(void)
 	if (dup2(any, FD) != FD || !state_ready())
 		skip_all("no descriptor %d, or no shim", FD);
 	signal(SIGUSR1, handler);
+	alarm(60);	/* a loop without an end */
 	cold();
 	half();
 	warm();
 	writing();
 	passing();
-	real_table.fsync = real_table.fdatasync = real_sync;
+	real_table.fsync = real_fsync;
+	real_table.fdatasync = real_fdatasync;
 	syncs(fsync);
 	syncs(fdatasync);
 	refused();
