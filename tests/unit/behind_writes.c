@@ -153,6 +153,24 @@ static void credit_is_a_share(void)
 	is_int(f->lately.credit_ns, -(int64_t)MS(32), "several threads cost nothing");
 }
 
+/* Others had the processor: that is no waiting. And a file's clock begins with the first look. */
+static void no_waiting(void)
+{
+	struct file *f = pages_file(0);
+
+	state_config.auto_effort = 3;
+	behind_look(f, TWIN, 0);
+	pages.busy = true;
+	pages.now += MS(100000);
+	writes_all(f, 0, MIB(4) + KIB(64), KIB(64));
+	is_int(f->lately.credit_ns, MS(20), "a share of the time since it was looked at, and not more than 20 ms");
+	f->lately.credit_ns = 0;
+	pages.now += MS(200);
+	pages.cpu += MS(100);
+	writes_all(f, pages.size, MIB(8) + KIB(128), KIB(64));
+	is_int(f->lately.credit_ns, MS(6), "the share, though it ran half of the time only");
+}
+
 /* ---- what is not clean ----------------------------------------------------------- */
 
 static void unclean(void)
@@ -271,6 +289,7 @@ int main(void)
 	read_again();
 	effort();
 	credit_is_a_share();
+	no_waiting();
 	unclean();
 	syncs();
 	sys_call = sys_kernel;
