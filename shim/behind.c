@@ -2,6 +2,7 @@
 
 #include "adopt.h"
 #include "cache.h"
+#include "plan.h"
 #include "state.h"
 #include "sys.h"
 
@@ -186,10 +187,13 @@ static uint64_t drop_clean(struct file *f, uint64_t from, uint64_t to, bool past
 
 /* ---- readers ------------------------------------------------------------- */
 
-/* What is read again is to stay: it was dropped once too often. */
+/*
+ * What is read again is to stay: it was dropped once too often. And where the file is written
+ * as well what is not clean stays, for dropping would begin its write-back.
+ */
 static void skim_drop(const struct file *f, uint64_t from, uint64_t to)
 {
-	if (!GET(f->lately.again))
+	if (!GET(f->lately.again) && (!GET(f->lately.why[OP_WRITE]) || !unclean(f, from, to)))
 		drop(f, from, to);
 }
 

@@ -323,6 +323,11 @@ static void again(void)
 	is_int((long long)resident(0, MIB(64)), (long long)MIB(64), "and it stays");
 	behind_end(f);
 	is_int((long long)resident(0, MIB(64)), 0, "until the end");
+	f = looked(MIB(64));
+	become(MIB(8) + PAGE, MIB(8) + 2 * PAGE, -1, DIRTY);
+	f->lately.why[OP_WRITE] = 1;
+	reads_all(f, 0, MIB(32), KIB(64));
+	ok(resident(0, MIB(24)) == MIB(4) && resident(MIB(8), MIB(12)) == MIB(4), "written as well: a piece that is dirty stays");
 }
 
 static void untold(void)
