@@ -24,23 +24,35 @@
 /* ---- what is ours -------------------------------------------------------- */
 
 /*
- * From where on nothing of the file is resident; size, where much is. Asked in growing
- * pieces: of a file that is resident the first one tells, and costs little.
+ * From where on nothing below to is resident; NOTHING, where more than a little is. Asked
+ * in growing pieces: of a file that is resident the first one tells, and costs little.
  */
-static uint64_t resident_end(int fd, uint64_t size)
+static uint64_t resident_end(int fd, uint64_t to)
 {
 	uint64_t off = 0, len = BEHIND_SMALL, end = 0, pages, sum = 0;
 
-	for (; off < size && len > 0; off += len, len *= 4) {	/* 0: beyond 6 EiB */
-		if (!cache_pages(fd, off, (size_t)len, &pages))
-			return size;
+	for (; off < to && len > 0; off += len, len *= 4) {	/* 0: beyond 6 EiB */
+		if (!cache_pages(fd, off, (size_t)(len < to - off ? len : to - off), &pages))
+			return NOTHING;
 		sum += pages;
 		if (sum > LITTLE / PAGE)
-			return size;
+			return NOTHING;
 		if (pages > 0)
 			end = off + len;
 	}
-	return off < size ? size : end;
+	return off < to ? NOTHING : end;
+}
+
+/* The same from the other side: up to where a little at the end is resident. */
+static uint64_t resident_start(int fd, uint64_t size)
+{
+	uint64_t to = size, len = BEHIND_SMALL, pages;
+
+	while (to > len && len <= LITTLE && cache_pages(fd, to - len, (size_t)len, &pages) && pages > 0) {
+		to -= len;
+		len *= 2;
+	}
+	return to & ~(uint64_t)(PAGE - 1);
 }
 
 /* ---- what it may cost ---------------------------------------------------- */
@@ -112,17 +124,27 @@ static bool unlinked(int fd)
 
 void behind_look(struct file *f, int fd, uint64_t size)
 {
-	uint64_t ours = (size + PAGE - 1) & ~(uint64_t)(PAGE - 1), end;
+	const uint64_t whole = (size + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	uint64_t ours = whole, to = whole, end;
 
 	if (GET(f->lately.looked))
 		return;
 	if (cache_untold() || f->twin < 0 || unlinked(fd)) {
 		ours = NOTHING;
-	} else if (size > BEHIND_SMALL && (end = resident_end(fd, size)) < size) {
-		SET(f->lately.cold, 1);
-		ours = end;
+	} else if (size > BEHIND_SMALL) {
+		end = resident_end(fd, size);
+		if (end >= size && end != NOTHING) {	/* some formats are read from their end first */
+			to = resident_start(fd, size);
+			end = resident_end(fd, to);
+		}
+		if (end < to) {
+			SET(f->lately.cold, 1);
+			ours = end;
+		}
 	}
 	SET(f->lately.ours, ours);
+	SET(f->lately.not_ours, to);
+	SET(f->lately.ours_again, whole);
 	SET(f->lately.looked, 1);
 	if (ours != NOTHING)
 		affordable(f);	/* its clock runs from now on */
@@ -130,13 +152,21 @@ void behind_look(struct file *f, int fd, uint64_t size)
 
 /* ---- dropping ------------------------------------------------------------ */
 
+static void drop_range(const struct file *f, uint64_t from, uint64_t to)
+{
+	if (from < to)
+		sys_fadvise(f->twin, (int64_t)from, (int64_t)(to - from), POSIX_FADV_DONTNEED);
+}
+
 /* Never what is not ours. */
 static void drop(const struct file *f, uint64_t from, uint64_t to)
 {
+	const uint64_t gap = GET(f->lately.not_ours), on = GET(f->lately.ours_again);
+
 	if (from < GET(f->lately.ours))
 		from = GET(f->lately.ours);
-	if (from < to)
-		sys_fadvise(f->twin, (int64_t)from, (int64_t)(to - from), POSIX_FADV_DONTNEED);
+	drop_range(f, from, gap < to ? gap : to);
+	drop_range(f, from > on ? from : on, to);
 }
 
 /* What of a piece is not to be had now: dirty, or being written. */

@@ -28,6 +28,7 @@ struct file_lately {
 	uint32_t looked;
 	uint32_t cold;		/* and that is most of it */
 	uint64_t ours;
+	uint64_t not_ours, ours_again;	/* but for what lies between these two */
 	/* Read in sequence since start: dropped up to from, read up to to. */
 	uint64_t skim_start, skim_from, skim_to;
 	uint32_t skim_trust;	/* 0: it is no sequence */

@@ -6,31 +6,7 @@
 
 #include <unistd.h>
 
-static bool reads(struct file *f, uint64_t off, uint64_t len, bool follows)
-{
-	bool skimmed = behind_read(f, off, off + len, follows);
-
-	become(off, off + len, ABSENT, CLEAN);
-	return skimmed;
-}
-
-/* In sequence, as auto_choose tells it; how many of them were skimmed. */
-static unsigned reads_all(struct file *f, uint64_t from, uint64_t to, uint64_t len)
-{
-	unsigned n = 0;
-
-	for (; from < to; from += len)
-		n += reads(f, from, to - from < len ? to - from : len, true);
-	return n;
-}
-
 /* ---- what is ours ---------------------------------------------------------------- */
-
-static void is_ours(struct file *f, bool cold, uint64_t ours, const char *what)
-{
-	ok(f->lately.looked && f->lately.cold == cold && f->lately.ours == ours, "%s: %scold, from %lld", what,
-	   f->lately.cold ? "" : "not ", (long long)f->lately.ours);
-}
 
 static void looks(void)
 {
@@ -82,7 +58,7 @@ static void keeps_what_was_there(void)
 
 	become(0, 20 * PAGE, -1, CLEAN);
 	behind_look(f, TWIN, pages.size);
-	is_int(reads_all(f, 0, MIB(64), KIB(64)), 1024, "a little is there: all is skimmed");
+	is_int(skims_all(f, 0, MIB(64), KIB(64)), 1024, "a little is there: all is skimmed");
 	behind_end(f);
 	is_int((long long)resident(0, MIB(1)), (long long)MIB(1), "what was there is there, and what lies beside it");
 	is_int((long long)resident(MIB(1), MIB(64)), 0, "the rest went");
@@ -91,7 +67,7 @@ static void keeps_what_was_there(void)
 	f = pages_file(MIB(32));
 	become(0, MIB(32), -1, CLEAN);
 	behind_look(f, TWIN, pages.size);
-	is_int(reads_all(f, 0, MIB(32), KIB(64)), 0, "a warm file: nothing is skimmed");
+	is_int(skims_all(f, 0, MIB(32), KIB(64)), 0, "a warm file: nothing is skimmed");
 	f->lately.read = 0;
 	writes_all(f, 0, MIB(48), KIB(64));
 	become(0, MIB(48), DIRTY, CLEAN);
@@ -100,9 +76,47 @@ static void keeps_what_was_there(void)
 	is_int((long long)resident(MIB(32), MIB(48)), 0, "what was appended to it does");
 	f = looked(MIB(1));
 	become(0, MIB(1), -1, CLEAN);
-	reads_all(f, 0, MIB(1), KIB(64));
+	skims_all(f, 0, MIB(1), KIB(64));
 	behind_end(f);
 	is_int(pages.drops, 0, "a small file stays");
+}
+
+/* As a program leaves a file whose directory stands at its end, when it has looked what is in it. */
+static void read_from_the_end(uint64_t size, uint64_t there, bool head, bool cold)
+{
+	struct file *f = pages_file(size);
+	const uint64_t gone = head ? MIB(1) : 0, stays = there <= MIB(1) ? MIB(1) : MIB(3);
+
+	become(size - there, size, -1, CLEAN);
+	if (head)
+		become(0, PAGE, -1, CLEAN);
+	behind_look(f, TWIN, size);
+	is_ours(f, cold, cold ? gone : (size + PAGE - 1) / PAGE * PAGE, "some at its end");
+	skims_all(f, 0, size, KIB(64));
+	behind_end(f);
+	if (cold)
+		ok(resident(gone, size - stays - PAGE) == 0 && in_state(size - there, size, ABSENT) == 0, "all but that goes");
+	else
+		is_int(pages.drops, 0, "it stays");
+}
+
+static void ends_are_read_first(void)
+{
+	struct file *f;
+
+	read_from_the_end(MIB(64), PAGE, false, true);
+	read_from_the_end(MIB(64), MIB(1), true, true);
+	read_from_the_end(MIB(64) + 12345, KIB(500), true, true);
+	read_from_the_end(MIB(64), MIB(2), false, true);
+	read_from_the_end(MIB(64), MIB(2) + PAGE, false, false);
+	f = pages_file(MIB(64));
+	become(MIB(63) + PAGE, MIB(64), -1, CLEAN);
+	behind_look(f, TWIN, pages.size);
+	writes_all(f, MIB(60), MIB(80), KIB(64));
+	become(MIB(60), MIB(80), DIRTY, CLEAN);
+	behind_end(f);
+	ok(resident(MIB(60), MIB(63)) == 0 && resident(MIB(63) + PAGE, MIB(64)) == MIB(1) - PAGE && resident(MIB(64), MIB(80)) == 0,
+	   "written over it, and beyond: it stays");
 }
 
 /* ---- readers --------------------------------------------------------------------- */
@@ -114,7 +128,7 @@ static void in_pieces(uint64_t len)
 	uint64_t most = 0, there;
 
 	for (uint64_t at = 0; at < MIB(64); at += len, n++) {
-		skimmed += reads(f, at, len, true);
+		skimmed += skims(f, at, len, true);
 		there = resident(0, MIB(64));
 		most = there > most ? there : most;
 		wrong += at + len >= MIB(4) && at + len <= MIB(64) && resident(at + len - MIB(4), at + len) < MIB(4) - 2 * PAGE;
@@ -136,7 +150,7 @@ static void in_large_pieces(void)
 	uint64_t most = 0;
 
 	for (uint64_t at = 0; at < MIB(256); at += MIB(16)) {
-		reads(f, at, MIB(16), true);
+		skims(f, at, MIB(16), true);
 		most = resident(0, MIB(256)) > most ? resident(0, MIB(256)) : most;
 	}
 	ok(most <= MIB(24), "16 MiB each: at most 8 MiB and the request are there: %llu", (unsigned long long)most);
@@ -149,9 +163,9 @@ static void elsewhere_now_and_then(void)
 	uint64_t at;
 
 	for (at = 0; at < MIB(32); at += KIB(64)) {
-		in += reads(f, at, KIB(64), true);
+		in += skims(f, at, KIB(64), true);
 		if (at / KIB(64) % 2)
-			out += reads(f, MIB(100) + at / 2, PAGE, false);
+			out += skims(f, MIB(100) + at / 2, PAGE, false);
 	}
 	is_int(in, 512, "every third read elsewhere: the sequence goes on");
 	is_int(out, 0, "those elsewhere are none of it");
@@ -160,41 +174,41 @@ static void elsewhere_now_and_then(void)
 	/* It ended: of two elsewhere for one in the sequence. */
 	in = 0;
 	for (; at < MIB(64); at += KIB(64)) {
-		in += reads(f, at, KIB(64), false);
-		reads(f, MIB(100) + at / 2, PAGE, false);
-		reads(f, MIB(80) + at / 4, PAGE, false);
+		in += skims(f, at, KIB(64), false);
+		skims(f, MIB(100) + at / 2, PAGE, false);
+		skims(f, MIB(80) + at / 4, PAGE, false);
 	}
 	ok(in >= 4 && in <= 20, "most elsewhere: it ends after %u", in);
 	at = f->lately.skim_to;
-	reads(f, at, KIB(64), false);
-	ok(!reads(f, at + KIB(64), KIB(64), false), "and does not come back by itself");
-	ok(reads(f, MIB(70), KIB(64), true), "where two follow each other another one begins");
+	skims(f, at, KIB(64), false);
+	ok(!skims(f, at + KIB(64), KIB(64), false), "and does not come back by itself");
+	ok(skims(f, MIB(70), KIB(64), true), "where two follow each other another one begins");
 	ok(resident(0, MIB(32)) == 0, "and what the old one had left is dropped");
 
 	f = looked(MIB(64));
 	for (int i = 0; i < 10; i++)
-		reads(f, (uint64_t)i * PAGE, PAGE, true);
-	ok(reads(f, 10 * PAGE + MIB(4), PAGE, false), "4 MiB may be left out");
-	ok(!reads(f, 11 * PAGE + MIB(8) + 1, PAGE, false), "no more");
+		skims(f, (uint64_t)i * PAGE, PAGE, true);
+	ok(skims(f, 10 * PAGE + MIB(4), PAGE, false), "4 MiB may be left out");
+	ok(!skims(f, 11 * PAGE + MIB(8) + 1, PAGE, false), "no more");
 	at = f->lately.skim_to;
-	ok(reads(f, at - KIB(256), PAGE, false), "256 KiB back");
-	ok(!reads(f, at - KIB(256) - 1, PAGE, false), "no more");
+	ok(skims(f, at - KIB(256), PAGE, false), "256 KiB back");
+	ok(!skims(f, at - KIB(256) - 1, PAGE, false), "no more");
 	ok(f->lately.skim_to == at, "what was read is not taken back");
 	f = looked(MIB(64));
 	for (int i = 0; i < 4; i++)
-		reads(f, (uint64_t)i * PAGE, PAGE, true);
+		skims(f, (uint64_t)i * PAGE, PAGE, true);
 	for (int i = 0; i < 7; i++)
-		reads(f, MIB(32) + (uint64_t)i * MIB(1), PAGE, false);
-	ok(!reads(f, 4 * PAGE, PAGE, false), "a sequence that has just begun ends soon");
+		skims(f, MIB(32) + (uint64_t)i * MIB(1), PAGE, false);
+	ok(!skims(f, 4 * PAGE, PAGE, false), "a sequence that has just begun ends soon");
 	f = looked(MIB(64));
-	reads_all(f, 0, MIB(16), PAGE);
+	skims_all(f, 0, MIB(16), PAGE);
 	for (int i = 0; i < 15; i++)
-		reads(f, MIB(32) + (uint64_t)i * MIB(1), PAGE, false);
-	ok(reads(f, MIB(16), PAGE, false), "an old one bears 15 elsewhere");
-	reads_all(f, MIB(16), MIB(17), PAGE);
+		skims(f, MIB(32) + (uint64_t)i * MIB(1), PAGE, false);
+	ok(skims(f, MIB(16), PAGE, false), "an old one bears 15 elsewhere");
+	skims_all(f, MIB(16), MIB(17), PAGE);
 	for (int i = 0; i < 16; i++)
-		reads(f, MIB(32) + (uint64_t)i * MIB(1), PAGE, false);
-	ok(!reads(f, MIB(17), PAGE, false), "and not 16");
+		skims(f, MIB(32) + (uint64_t)i * MIB(1), PAGE, false);
+	ok(!skims(f, MIB(17), PAGE, false), "and not 16");
 }
 
 /* Of two that take turns one is skimmed at a time. */
@@ -204,8 +218,8 @@ static void interleaved(void)
 	unsigned skimmed = 0;
 
 	for (uint64_t at = 0; at < MIB(32); at += KIB(64)) {
-		skimmed += reads(f, at, KIB(64), true);
-		skimmed += reads(f, MIB(128) + at, KIB(64), true);
+		skimmed += skims(f, at, KIB(64), true);
+		skimmed += skims(f, MIB(128) + at, KIB(64), true);
 	}
 	ok(pages.drops <= 2 * 32 + 2, "interleaved: %u drops", pages.drops);
 	ok(skimmed >= 512 - 64, "interleaved: %u of 1024 are skimmed", skimmed);
@@ -221,33 +235,33 @@ static void at_random(void)
 
 	for (int i = 0; i < 2000; i++) {
 		x = x * 6364136223846793005ull + 1442695040888963407ull;
-		skimmed += reads(f, (x >> 40) % (MIB(64) / PAGE) * PAGE, KIB(8), false);
+		skimmed += skims(f, (x >> 40) % (MIB(64) / PAGE) * PAGE, KIB(8), false);
 	}
 	ok(skimmed == 0 && pages.drops == 0, "at random: nothing is dropped");
 	behind_end(f);
 	is_int((long long)resident(0, MIB(64)), 0, "at random: much of it, which goes at the end");
 	f = looked(MIB(64));
-	reads(f, MIB(32), KIB(64), false);
-	ok(!f->lately.skim_to && !reads(f, MIB(5), KIB(64), false), "two reads here and there are no sequence");
+	skims(f, MIB(32), KIB(64), false);
+	ok(!f->lately.skim_to && !skims(f, MIB(5), KIB(64), false), "two reads here and there are no sequence");
 	f->twin = -1;
-	ok(!reads(f, 0, KIB(64), true), "without a descriptor of ours nothing is skimmed");
+	ok(!skims(f, 0, KIB(64), true), "without a descriptor of ours nothing is skimmed");
 }
 
 static void ends(void)
 {
 	struct file *f = looked(MIB(64));
 
-	reads_all(f, 0, MIB(1), KIB(64));
+	skims_all(f, 0, MIB(1), KIB(64));
 	behind_end(f);
 	is_int((long long)resident(0, MIB(64)), (long long)MIB(1), "the first MiB, and no more: it stays");
-	reads(f, MIB(1), PAGE, true);
+	skims(f, MIB(1), PAGE, true);
 	become(MIB(1) + PAGE, MIB(9) + PAGE, -1, CLEAN);
 	become(MIB(32), MIB(33), -1, CLEAN);
 	behind_end(f);
 	is_int((long long)resident(0, MIB(32)), 0, "a page more: it goes, and what the kernel read ahead");
 	is_int((long long)resident(MIB(32), MIB(64)), (long long)MIB(1), "what lies further on stays");
 	f = looked(MIB(64));
-	reads_all(f, 0, MIB(3), KIB(64));
+	skims_all(f, 0, MIB(3), KIB(64));
 	pages.another = true;
 	behind_end(f);
 	pages.another = false;
@@ -280,56 +294,6 @@ static void little_stays(void)
 }
 
 /* Linux before 6.5; last, for it is remembered. */
-/* All of it read here and there, and closed. */
-static void read_and_closed(struct file *f, uint64_t left, const char *what)
-{
-	become(0, MIB(64), ABSENT, CLEAN);
-	behind_end(f);
-	is_int((long long)resident(0, MIB(64)), (long long)left, "%s", what);
-}
-
-static void left_to_others(void)
-{
-	struct file *f = looked(MIB(64)), *other;
-
-	f->row->read_bytes = MIB(24);
-	read_and_closed(f, MIB(64), "more than it can have brought in stays: somebody else reads it");
-	f = looked(MIB(64));
-	f->row->read_bytes = MIB(20);
-	f->row->written_bytes = MIB(8);
-	read_and_closed(f, 0, "half of it moved, by reads and writes: ours");
-	f = looked(MIB(64));
-	other = file_new();
-	other->dev = f->dev;
-	other->ino = f->ino;
-	other->refs = 2;
-	read_and_closed(f, MIB(64), "another descriptor of the file: it stays");
-	other->ino++;
-	read_and_closed(f, 0, "of another file: it goes");
-	f = pages_file(MIB(64));
-	pages.unlinked = true;
-	behind_look(f, TWIN, pages.size);
-	is_ours(f, false, UINT64_MAX, "a temporary file");
-}
-
-/* A sequence that begins anew where it had dropped: what is read again stays. */
-static void again(void)
-{
-	struct file *f = looked(MIB(64));
-
-	reads_all(f, 0, MIB(64), KIB(64));
-	ok(resident(0, MIB(64)) <= MIB(8), "read once: dropped");
-	is_int(reads_all(f, 0, MIB(64), KIB(64)), 1024, "read again: through the page cache");
-	is_int((long long)resident(0, MIB(64)), (long long)MIB(64), "and it stays");
-	behind_end(f);
-	is_int((long long)resident(0, MIB(64)), 0, "until the end");
-	f = looked(MIB(64));
-	become(MIB(8) + PAGE, MIB(8) + 2 * PAGE, -1, DIRTY);
-	f->lately.why[OP_WRITE] = 1;
-	reads_all(f, 0, MIB(32), KIB(64));
-	ok(resident(0, MIB(24)) == MIB(4) && resident(MIB(8), MIB(12)) == MIB(4), "written as well: a piece that is dirty stays");
-}
-
 static void untold(void)
 {
 	struct file *f = pages_file(MIB(64));
@@ -339,7 +303,7 @@ static void untold(void)
 	cache_has(TWIN, 0, PAGE, &dirty);
 	behind_look(f, TWIN, pages.size);
 	is_ours(f, false, UINT64_MAX, "no cachestat");
-	reads_all(f, 0, MIB(64), KIB(64));
+	skims_all(f, 0, MIB(64), KIB(64));
 	f->lately.read = 0;
 	writes_all(f, MIB(64), MIB(128), KIB(64));
 	behind_end(f);
@@ -351,6 +315,7 @@ int main(void)
 	access("/", F_OK);	/* the shim starts */
 	looks();
 	keeps_what_was_there();
+	ends_are_read_first();
 	in_pieces(KIB(64));
 	in_pieces(PAGE);
 	in_pieces(100000);
@@ -361,8 +326,6 @@ int main(void)
 	at_random();
 	ends();
 	little_stays();
-	left_to_others();
-	again();
 	untold();
 	sys_call = sys_kernel;
 	return done_testing();

@@ -209,4 +209,28 @@ HELPER void writes_all(struct file *f, uint64_t from, uint64_t to, size_t len)
 		writes(f, from, len);
 }
 
+HELPER bool skims(struct file *f, uint64_t off, uint64_t len, bool follows)
+{
+	bool skimmed = behind_read(f, off, off + len, follows);
+
+	become(off, off + len, ABSENT, CLEAN);
+	return skimmed;
+}
+
+/* In sequence, as auto_choose tells it; how many of them were skimmed. */
+HELPER unsigned skims_all(struct file *f, uint64_t from, uint64_t to, uint64_t len)
+{
+	unsigned n = 0;
+
+	for (; from < to; from += len)
+		n += skims(f, from, to - from < len ? to - from : len, true);
+	return n;
+}
+
+HELPER void is_ours(struct file *f, bool cold, uint64_t ours, const char *what)
+{
+	ok(f->lately.looked && f->lately.cold == cold && f->lately.ours == ours, "%s: %scold, from %lld", what,
+	   f->lately.cold ? "" : "not ", (long long)f->lately.ours);
+}
+
 #endif
