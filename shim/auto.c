@@ -52,6 +52,14 @@ static bool warm(struct file *f, int fd, uint64_t off, size_t want, uint64_t siz
 	return true;
 }
 
+/* Does a read go on where the last one was asked about, if those between, which were not, were alike? */
+static bool goes_on(const struct file *f, uint64_t off, size_t want)
+{
+	const uint64_t end = GET(f->lately.last_end), each = want < AUTO_PASS_MIN ? AUTO_PASS_MIN : want;
+
+	return end > 0 && off == end + GET(f->lately.last_pass) / each * want;
+}
+
 static enum reason choose_read(struct file *f, int fd, const struct plan *p, uint64_t size, uint64_t off)
 {
 	const size_t want = plan_len(p);
@@ -59,7 +67,7 @@ static enum reason choose_read(struct file *f, int fd, const struct plan *p, uin
 
 	if (stream_has(f, off))
 		return REASON_NONE;
-	if (behind_read(f, off, off + want, follows))
+	if (behind_read(f, off, off + want, follows || goes_on(f, off, want)))
 		return REASON_skimmed;
 	if (warm(f, fd, off, want, size, follows)) {
 		stream_passed(f, off, off + want);
@@ -176,6 +184,10 @@ enum reason auto_choose(struct file *f, const struct request *rq, const struct p
 	behind_look(f, rq->fd, size);
 	why = rq->op == OP_READ ? choose_read(f, rq->fd, p, size, off) : choose_write(f, rq, p, off);
 	learn(f, rq->op, why);
+	if (rq->op == OP_READ) {
+		SET(f->lately.last_end, off + plan_len(p));
+		SET(f->lately.last_pass, GET(f->lately.pass[OP_READ]));
+	}
 	show(f, rq->op, why);
 	return why;
 }

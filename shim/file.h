@@ -22,6 +22,8 @@ struct file_lately {
 	uint32_t streak[2];	/* answers in a row that left it to the page cache */
 	uint16_t why[2];	/* 1 + the last answer, as in the ledger's row */
 	uint32_t behind;	/* writes pass with RWF_DONTCACHE */
+	uint32_t last_pass;	/* bytes of reads that were then to pass */
+	uint64_t last_end;	/* of the last read that was asked about, bytes */
 	uint32_t lone;		/* the last read was cold, small, and in no sequence */
 	uint64_t warm_from, warm_to;	/* known to be in the page cache, bytes */
 	/* From there on nothing was in the page cache when it was looked at first. */

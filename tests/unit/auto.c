@@ -250,6 +250,23 @@ static int real_sync(int fd)
 	return -1;
 }
 
+/* A directory at the end is read first, as of an LSM tree's files; then a sequence, while requests pass. */
+static void found_while_passing(void)
+{
+	unsigned n = 0;
+
+	fresh(MIB(64));
+	for (uint64_t at = MIB(60); at < MIB(64); at += MIB(1))
+		reads(at, 100);
+	ok(f->lately.pass[OP_READ] > 0, "small ones in no sequence: some pass");
+	for (uint64_t at = 0; at < MIB(48); at += 4188) {
+		if (!auto_passes(file_word(f), OP_READ, 4188))
+			n += reads(at, 4188) == REASON_skimmed;
+		become(at, at + KIB(512), ABSENT, CLEAN);	/* the kernel reads ahead */
+	}
+	ok(n > 10 && resident(0, MIB(48)) <= MIB(12), "a sequence that begins while requests pass is found: %u", n);
+}
+
 static void handler(int sig)
 {
 	(void)sig;
@@ -354,6 +371,7 @@ int main(void)
 	warm();
 	writing();
 	passing();
+	found_while_passing();
 	real_table.fsync = real_fsync;
 	real_table.fdatasync = real_fdatasync;
 	syncs(fsync);
