@@ -16,7 +16,6 @@ bool book_tallies;
 struct ledger book_spare;	/* also where no mapping can be had */
 static uint64_t looked;		/* bytes that book_worth read before there was a ledger */
 static char saved_as[BOOK_NAME];	/* in own_dir: a ledger that lies in memory of its own; empty: mapped */
-static uint64_t zeroed;		/* bytes written to make the ledger's file */
 static size_t size = sizeof(struct ledger);	/* of the mapping, with all that follows */
 static bool forked;		/* a fork child's counts in /proc/self/io began at 0 */
 
@@ -94,10 +93,11 @@ struct ledger *book_make(void)
 	char name[BOOK_NAME];
 	const struct config *c = &state_config;
 	struct ledger *l, *none = NULL;
+	const size_t mine = ledger_size(c->backtrace, c->records);
+	uint64_t zeroed = 0;	/* bytes written to make the ledger's file */
 	bool aside;
 
-	size = ledger_size(c->backtrace, c->records);
-	l = book_map(name, size, &aside, &zeroed);
+	l = book_map(name, mine, &aside, &zeroed);
 	if (!l)
 		l = &book_spare;
 
@@ -107,9 +107,10 @@ struct ledger *book_make(void)
 		if (name[0] && own_mine(&own_dir) >= 0)
 			sys_call(SYS_unlinkat, own_dir, sys_ptr(name), 0, 0, 0, 0);
 		if (l != &book_spare)
-			sys_munmap(l, size);
+			sys_munmap(l, mine);
 		return none;
 	}
+	size = mine;
 	strcpy(saved_as, aside ? name : "");
 	__atomic_fetch_add(&book_epoch, 1, __ATOMIC_RELEASE);
 	memcpy(l->magic, LEDGER_MAGIC, sizeof(l->magic));
@@ -131,7 +132,7 @@ struct ledger *book_make(void)
 	if (forked) {
 		book_own_read(looked);
 		book_kernel(OP_WRITE, zeroed);
-		looked = zeroed = 0;
+		looked = 0;
 	} else if (state_now() != STATE_OFF) {
 		struct ledger_witness *w = &l->witness;
 
