@@ -104,13 +104,14 @@ bool auto_source_warm(const struct file *f, int fd, uint64_t off, size_t len)
 static enum reason choose_write(struct file *f, const struct request *rq, const struct plan *p,
 				uint64_t off)
 {
+	const bool large = rq->len >= AUTO_BEHIND_MIN && !GET(no_behind);
+	const uint64_t first = (off + PAGE - 1) & ~(uint64_t)(PAGE - 1);	/* the page before it may be the last request's */
 	uint64_t dirty;
 
-	/* What was cached before us stays so. */
-	if (whole_blocks(p) >= state_config.auto_write && !cache_has(rq->fd, off, rq->len, &dirty))
-		return REASON_NONE;
-	if (rq->len >= AUTO_BEHIND_MIN && !GET(no_behind))
-		return REASON_behind;
+	/* What is cached already stays so: to write it back at once would be for nothing. */
+	if ((large || whole_blocks(p) >= state_config.auto_write) &&
+	    !cache_has(rq->fd, first, (size_t)(off + rq->len - first), &dirty))
+		return whole_blocks(p) >= state_config.auto_write ? REASON_NONE : REASON_behind;
 	behind_write(f, off, rq->len);
 	return REASON_small;
 }

@@ -160,7 +160,9 @@ static void writing(void)
 	is_int(writes_one(MIB(3) + MIB(200), state_config.auto_write - 512), REASON_behind, "512 bytes less: behind");
 	is_int(writes_one(MIB(400) + 1, state_config.auto_write), REASON_behind, "fewer whole blocks than that: behind");
 	become(MIB(300), MIB(300) + PAGE, -1, CLEAN);
-	is_int(writes_one(MIB(290), state_config.auto_write), REASON_behind, "over a page that is there: behind");
+	is_int(writes_one(MIB(290), state_config.auto_write), REASON_small, "over a page that is there: as it is");
+	become(MIB(700), MIB(700) + PAGE, -1, CLEAN);
+	is_int(writes_one(MIB(700) + 100, MIB(1)), REASON_behind, "going on in a page that is there: behind");
 }
 
 static long last_nr, last_flags;
