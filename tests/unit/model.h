@@ -362,7 +362,7 @@ static void part_written(struct model *m, int64_t to, const char *from, size_t n
 {
 	for (size_t i = 0; i < n; i++) {
 		size_t at = (size_t)to + i;
-		char now;
+		char now = 0;
 
 		if (sys_kernel(SYS_pread64, m->probe, sys_ptr(&now), 1, (long)at, 0, 0) != 1)
 			break;
