@@ -109,7 +109,7 @@ static enum reason choose_write(struct file *f, const struct request *rq, const 
 	uint64_t dirty;
 
 	/* What is cached already stays so: to write it back at once would be for nothing. */
-	if ((large || whole_blocks(p) >= state_config.auto_write) &&
+	if ((large || whole_blocks(p) >= state_config.auto_write) && first < off + rq->len &&
 	    !cache_has(rq->fd, first, (size_t)(off + rq->len - first), &dirty))
 		return whole_blocks(p) >= state_config.auto_write ? REASON_NONE : REASON_behind;
 	behind_write(f, off, rq->len);
