@@ -37,6 +37,8 @@ static void store(unsigned char *m, size_t n)
 		((volatile unsigned char *)m)[i] = 0x55;
 }
 
+enum { GO, STOP, PAUSE, PAUSED };
+
 /* The other process lets go of its pages, so that they can leave the cache, and stores again. */
 static void other_process(void)
 {
@@ -51,7 +53,13 @@ static void other_process(void)
 		unsigned char *m = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 		NEED(m != MAP_FAILED);
-		while (!__atomic_load_n(stop, __ATOMIC_SEQ_CST)) {
+		for (int word; (word = __atomic_load_n(stop, __ATOMIC_SEQ_CST)) != STOP;) {
+			if (word != GO) {
+				word = PAUSE;	/* never over what it is told meanwhile */
+				__atomic_compare_exchange_n(stop, &word, PAUSED, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+				usleep(100);
+				continue;
+			}
 			store(m, PAGES * PAGE);
 			madvise(m, PAGES * PAGE, MADV_DONTNEED);
 		}
@@ -66,13 +74,20 @@ static void other_process(void)
 			close(fd);
 			fd = open("other", O_RDWR);
 		}
+		if (i % 99 == 0) {	/* now and then they are certainly clean, so that some writes are direct */
+			__atomic_store_n(stop, PAUSE, __ATOMIC_SEQ_CST);
+			for (int n = 0; n < 100000 && __atomic_load_n(stop, __ATOMIC_SEQ_CST) != PAUSED; n++)
+				usleep(100);
+			unsynced += fsync(fd) != 0;
+		}
 		failed += pwrite(fd, data, PAGES * PAGE, 0) != PAGES * PAGE;
+		__atomic_store_n(stop, GO, __ATOMIC_SEQ_CST);
 		if (i % 5 == 4) {
 			unsynced += fsync(fd) != 0;
 			bad += lost("other", PAGES * PAGE, v);
 		}
 	}
-	*stop = 1;
+	__atomic_store_n(stop, STOP, __ATOMIC_SEQ_CST);
 	say_child("the other", pid);
 	unsynced += fsync(fd) != 0;
 	bad += lost("other", PAGES * PAGE, (unsigned char)799);
