@@ -5,8 +5,6 @@
 #include "stream.h"
 #include "sys.h"
 
-#include <string.h>
-
 #define PAGE		4096u
 #define STREAK_MAX	8u		/* 2^8 times AUTO_PASS_MIN, 2 MiB, pass unasked */
 #define LONE_MAX	5u		/* the same of cold reads in no sequence */
@@ -15,7 +13,6 @@
  * may be what the kernel reads ahead, which then always looks warm.
  */
 #define HORIZON		(32u << 20)
-#define READ_AHEAD	(8u << 20)	/* of the horizon, not to be relied on */
 
 static uint32_t no_behind;	/* RWF_DONTCACHE was refused */
 
@@ -48,7 +45,7 @@ static bool warm(struct file *f, int fd, uint64_t off, size_t want, uint64_t siz
 	if (!cached(fd, off, len))
 		return false;
 	SET(f->lately.warm_from, off);
-	SET(f->lately.warm_to, off + len == size ? size : off + len - READ_AHEAD);
+	SET(f->lately.warm_to, off + len == size ? size : off + len - CACHE_READ_AHEAD);
 	return true;
 }
 
@@ -104,14 +101,15 @@ bool auto_source_warm(const struct file *f, int fd, uint64_t off, size_t len)
 static enum reason choose_write(struct file *f, const struct request *rq, const struct plan *p,
 				uint64_t off)
 {
-	const bool large = rq->len >= AUTO_BEHIND_MIN && !GET(no_behind);
+	const bool direct = whole_blocks(p) >= state_config.auto_write;
+	const bool behind = rq->len >= AUTO_BEHIND_MIN && !GET(no_behind);
 	const uint64_t first = (off + PAGE - 1) & ~(uint64_t)(PAGE - 1);	/* the page before it may be the last request's */
 	uint64_t dirty;
 
 	/* What is cached already stays so: to write it back at once would be for nothing. */
-	if ((large || whole_blocks(p) >= state_config.auto_write) && first < off + rq->len &&
+	if ((direct || behind) && first < off + rq->len &&
 	    !cache_has(rq->fd, first, (size_t)(off + rq->len - first), &dirty))
-		return whole_blocks(p) >= state_config.auto_write ? REASON_NONE : REASON_behind;
+		return direct ? REASON_NONE : REASON_behind;
 	behind_write(f, off, rq->len);
 	return REASON_small;
 }
@@ -182,7 +180,8 @@ enum reason auto_choose(struct file *f, const struct request *rq, const struct p
 {
 	enum reason why;
 
-	behind_look(f, rq->fd, size);
+	if (rq->op == OP_WRITE || size > BEHIND_SMALL)	/* nothing that was read of a small one is dropped */
+		behind_look(f, rq->fd, size);
 	why = rq->op == OP_READ ? choose_read(f, rq->fd, p, size, off) : choose_write(f, rq, p, off);
 	learn(f, rq->op, why);
 	if (rq->op == OP_READ) {

@@ -11,7 +11,6 @@
 #define TRUST_MAX	16u
 #define NEAR		(4u << 20)	/* bytes that a sequence may leave out, or that were not asked about */
 #define BACK		(256u << 10)	/* bytes that it may step back: what is read here and there steps back further */
-#define READ_AHEAD	(8u << 20)	/* bytes that the kernel may have read beyond the reader */
 #define LOST		(1u << 30)	/* bytes written and not dropped yet: given up */
 #define LITTLE		(2u << 20)	/* bytes: what may be resident of a file that is read as a cold one */
 #define CREDIT_MAX	20000000u	/* ns: what was not spent is not saved for a burst */
@@ -352,7 +351,7 @@ static bool others_read(struct file *f, uint64_t pages)
 {
 	const struct ledger_file *row = adopt_row(f);
 
-	return !row || pages > (READ_AHEAD + 2 * (GET(row->read_bytes) + GET(row->written_bytes))) / PAGE;
+	return !row || pages > (CACHE_READ_AHEAD + 2 * (GET(row->read_bytes) + GET(row->written_bytes))) / PAGE;
 }
 
 /*
@@ -380,7 +379,7 @@ void behind_end(struct file *f)
 	if (!GET(f->lately.looked) || !file_twin_ok(f))
 		return;
 	if (to > GET(f->lately.skim_start) + BEHIND_SMALL)
-		drop(f, GET(f->lately.skim_from), to + READ_AHEAD);
+		drop(f, GET(f->lately.skim_from), to + CACHE_READ_AHEAD);
 	if (tail > GET(f->lately.tail_from) + BEHIND_STEP)
 		drop_clean(f, GET(f->lately.tail_from), tail, true);
 	drop_rest(f);

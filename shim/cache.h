@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Bytes that the kernel may have read beyond a reader: the most that read_ahead_kb is met with. */
+#define CACHE_READ_AHEAD (8u << 20)
+
 /*
  * Is a page of the range there, and how many are dirty or being written? Where
  * there is no cachestat: no, and cache_untold() is true. Where it fails: yes.

@@ -30,22 +30,23 @@ static void let_go(int fd)
 	}
 }
 
-EXPORT int fsync(int fd)
+/* What comes before both calls; false: the number is ours. */
+static bool begin(int fd)
 {
 	if (entry_not_yours(fd))
-		return -1;
+		return false;
 	pthread_testcancel();
 	if (state_ready() && state_config.mode == MODE_auto)
 		let_go(fd);
-	return real.fsync(fd);
+	return true;
+}
+
+EXPORT int fsync(int fd)
+{
+	return begin(fd) ? real.fsync(fd) : -1;
 }
 
 EXPORT int fdatasync(int fd)
 {
-	if (entry_not_yours(fd))
-		return -1;
-	pthread_testcancel();
-	if (state_ready() && state_config.mode == MODE_auto)
-		let_go(fd);
-	return real.fdatasync(fd);
+	return begin(fd) ? real.fdatasync(fd) : -1;
 }

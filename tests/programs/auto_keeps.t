@@ -5,20 +5,7 @@
 need fincore sqlite3
 scratch
 cd "$SCRATCH" || exit 1
-"$DIOSHIM" doctor . | grep -q "^ *cachestat *yes" || skip_all "no cachestat (Linux 6.5): all is left to the page cache"
-
-MIB=$((1 << 20))
-resident() { fincore -b -n -o RES "$1" | tr -d " "; }
-drop() { sync -d "$@"; for f; do dd if="$f" of=/dev/null iflag=nocache count=0 status=none; done; }
-
-auto() {	# COMMAND...
-	# shellcheck disable=SC2086
-	shim --mode auto --stream-age 20 ${effort-} -- "$@"
-}
-
-at_most() {	# GOT MOST NAME
-	ok "$([ "${1:-0}" -le "$2" ]; echo $?)" "$3: $1" || { diag "   at most: $2"; diag_file "$SHIM_REPORT" 40; }
-}
+. "$TESTS/programs/auto.sh"
 
 of_file() {	# NAME FIELD: from its row
 	json "' '.join(str(f.$2) for f in files if f.path.endswith('/$1'))"
